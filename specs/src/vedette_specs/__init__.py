@@ -1,0 +1,40 @@
+"""The contract between Vedette and its plugins: data, results, component base classes and hooks."""
+
+from vedette_specs.batch import Batch, concat
+from vedette_specs.columns import Column, Floats, Mask, category, make_column, numeric, tensor, text
+from vedette_specs.components import (
+    Answer,
+    Ask,
+    BaseComponent,
+    BudgetExhausted,
+    ChangeDetector,
+    DriftDetector,
+    ExplainContext,
+    Explainer,
+    Fittable,
+    Folded,
+    Memory,
+    Metric,
+    NotFittedError,
+    OutlierDetector,
+    Predict,
+    Preprocessor,
+    ResultContext,
+    Sink,
+    State,
+    Steps,
+    Tags,
+    Tick,
+)
+from vedette_specs.convert import as_batch
+from vedette_specs.hooks import Component, hookimpl, hookspec
+from vedette_specs.results import Alert, Event, Explanation, FeatureVerdict, Result, Value, Verdict
+from vedette_specs.schema import Schema
+
+__all__ = [
+    "Alert", "Answer", "Ask", "BaseComponent", "Batch", "BudgetExhausted", "ChangeDetector", "Column", "Component",
+    "DriftDetector", "Event", "ExplainContext", "Explainer", "Explanation", "FeatureVerdict", "Fittable", "Floats",
+    "Folded", "Mask", "Memory", "Metric", "NotFittedError", "OutlierDetector", "Predict", "Preprocessor", "Result",
+    "ResultContext", "Schema", "Sink", "State", "Steps", "Tags", "Tick", "Value", "Verdict", "as_batch", "category",
+    "concat", "hookimpl", "hookspec", "make_column", "numeric", "tensor", "text",
+]  # fmt: skip
