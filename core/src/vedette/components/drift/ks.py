@@ -1,0 +1,143 @@
+"""Two-sample Kolmogorov-Smirnov test of numeric columns."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vedette.components.drift._codes import add_codes, code_counts, empty_codes, merge_codes
+from vedette.components.drift._ks_law import ks_p_values
+from vedette.components.drift._reference import Ints, SortedReference
+from vedette.components.drift._window_test import Findings, WindowTest, column_of, missing_tests
+from vedette.components.metrics._columns import pick, stack
+from vedette_specs import Batch, FeatureVerdict, Floats, State, Tags
+from vedette_specs.decisions import Correction
+
+
+class KS(WindowTest):
+    """Kolmogorov-Smirnov test of every numeric column of a window against the reference, exact on merged windows.
+
+    columns: numeric input columns; all of them when None.
+    alpha: error rate over all features of one window. Windows are looked at again and again, one false alarm in a
+    hundred looks is the default; for a promise over time use a sequential detector.
+    correction: for testing many features at once: `bh` (Benjamini-Hochberg), `by`, `bonferroni` or `none`.
+    min_rows: fewer rows without missing values (of window or reference) give no decision.
+    max_reference: reference values kept per column; a longer reference is thinned to as many evenly spaced order
+    statistics, which moves the statistic by at most 1 / (2 max_reference), and counts as that many values.
+
+    Statistic and effect of a feature: D = sup |F_window - F_reference|, in [0, 1]. `details.superiority` is
+    P(window value > reference value) + P(equal) / 2: above .5 the window's values are larger. Missing values are a
+    feature of their own, ``column:missing``. Infinite values are values.
+    Source: Smirnov (1939); Hodges (1958); Pelz and Good (1976) for the p-value, as in scipy.stats.ks_2samp.
+    """
+
+    tags = Tags(modalities=("numeric",))
+
+    columns_: list[str]
+    values_: Floats
+    cumulative_: Ints
+    offsets_: Ints
+    kept_: Ints
+    n_: Ints
+    missing_: Ints
+    rows_: int
+
+    def __init__(
+        self,
+        columns: list[str] | None = None,
+        alpha: float = 0.01,
+        correction: Correction = "bh",
+        min_rows: int = 30,
+        max_reference: int = 10_000,
+    ) -> None:
+        super().__init__(columns, alpha, correction, min_rows)
+        if max_reference < 2:
+            raise ValueError(f"ks: max_reference is {max_reference}; allowed: 2 or more")
+        self.max_reference = max_reference
+
+    def fit_batch(self, reference: Batch) -> None:
+        self.columns_ = pick(reference, self.columns, "numeric", who="ks")
+        x = stack(reference, self.columns_)
+        present = [column[~np.isnan(column)] for column in x]
+        compiled = SortedReference.compile(present, self.max_reference)
+        self.values_, self.cumulative_ = compiled.values, compiled.cumulative
+        self.offsets_, self.kept_ = compiled.offsets, compiled.kept
+        self.n_ = np.array([len(column) for column in present], dtype=np.int64)
+        self.missing_ = len(reference) - self.n_
+        self.rows_ = len(reference)
+
+    def _reference(self) -> SortedReference:
+        return SortedReference(self.values_, self.cumulative_, self.offsets_, self.kept_)
+
+    def create(self) -> State:
+        return {"n": 0, "missing": [], **empty_codes()}
+
+    def add(self, state: State, batch: Batch) -> State:
+        self.check_fitted()
+        for name in self.columns_:
+            if column_of(batch, name, "ks").kind != "numeric":
+                raise ValueError(f"ks: column {name!r} is {batch.inputs[name].kind}; allowed: numeric")
+        reference = self._reference()
+        codes, missing = reference.codes(stack(batch, self.columns_))
+        return {
+            "n": state["n"] + len(batch),
+            "missing": _plus(state["missing"], missing.tolist()),
+            **add_codes(state, codes, reference.size),
+        }
+
+    def merge(self, left: State, right: State) -> State:
+        return {
+            "n": left["n"] + right["n"],
+            "missing": _plus(left["missing"], right["missing"]),
+            **merge_codes(left, right, self._reference().size),
+        }
+
+    def findings(self, state: State) -> Findings:
+        missing = np.array(state["missing"] or [0] * len(self.columns_), dtype=np.int64)
+        n = state["n"] - missing
+        statistic, superiority = ks_statistics(self._reference(), state)
+        p_values = ks_p_values(statistic, self.kept_, n)
+        tests = [
+            FeatureVerdict(name, "ks", d, p, d, int(self.n_[j]), int(n[j]), None)
+            if self.kept_[j] and n[j]
+            else FeatureVerdict(name, "ks", None, None, None, int(self.n_[j]), int(n[j]), None)
+            for j, (name, d, p) in enumerate(zip(self.columns_, statistic.tolist(), p_values.tolist(), strict=True))
+        ]
+        tests += missing_tests(self.columns_, self.missing_, self.rows_, missing, state["n"])
+        larger = {k: v for k, v in zip(self.columns_, superiority.tolist(), strict=True) if v == v}
+        return Findings(tuple(tests), {"superiority": larger})
+
+
+def ks_statistics(reference: SortedReference, state: State) -> tuple[Floats, Floats]:
+    """(d,) sup |F_window - F_reference|, and (d,) P(window > reference) + P(equal) / 2; NaN for an empty sample.
+
+    The supremum lies at a window value or just before one: between them F_window is constant.
+    """
+    codes, counts = code_counts(state, reference.size)
+    d = len(reference.kept)
+    column = np.searchsorted(reference.code_starts, codes, side="right") - 1
+    local = codes - reference.code_starts[column]
+    upto = np.cumsum(counts)
+    sizes = np.bincount(column, weights=counts, minlength=d)
+    before_column = np.cumsum(sizes) - sizes
+    with np.errstate(invalid="ignore", divide="ignore"):
+        window_at = (upto - before_column[column]) / sizes[column]
+        window_before = (upto - counts - before_column[column]) / sizes[column]
+        # cumulative counts with a leading zero: 2 i lies above i reference values, 2 i + 1 on the next one
+        padded = np.concatenate([reference.cumulative, [0]])
+        start = reference.offsets[column]
+        below = np.where(local >= 2, padded[start + local // 2 - 1], 0) / reference.kept[column]
+        at = np.where(local >= 1, padded[start + (local + 1) // 2 - 1], 0) / reference.kept[column]
+    gap = np.maximum(np.abs(window_at - at), np.abs(window_before - below))
+    statistic = np.full(d, np.nan)
+    filled = np.flatnonzero(sizes)
+    if len(filled):
+        first = np.searchsorted(column, filled)
+        statistic[filled] = np.maximum.reduceat(gap, first)
+    statistic[reference.kept == 0] = np.nan
+    with np.errstate(invalid="ignore", divide="ignore"):
+        superiority = np.bincount(column, weights=counts * (below + at) / 2.0, minlength=d) / sizes
+    return statistic, np.asarray(superiority)
+
+
+def _plus(left: list[int], right: list[int]) -> list[int]:
+    return [a + b for a, b in zip(left, right, strict=True)] if left and right else left or right
