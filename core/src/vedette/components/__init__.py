@@ -66,3 +66,14 @@ def vedette_register_sinks() -> Iterable[Component]:
         _built_in("sink", "log", "Log", "Python logging"),
         _built_in("sink", "webhook", "Webhook", "HTTP POST of the event, as JSON or CloudEvent"),
     ]
+
+
+def built_ins() -> list[Component]:
+    """All of the above."""
+    return [
+        *vedette_register_metrics(),
+        *vedette_register_detectors(),
+        *vedette_register_explainers(),
+        *vedette_register_preprocessors(),
+        *vedette_register_sinks(),
+    ]
