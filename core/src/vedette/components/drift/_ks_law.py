@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import smirnov
+from scipy.special import gammaln
 from scipy.stats import kstwo
 
 from vedette_specs import Floats
@@ -62,12 +62,31 @@ def _one_sample(d: Floats, n: Floats) -> Floats:
     # Twice the one-sided law is exact to all digits that matter in the tail; it sums n terms, so that the expansion,
     # good to 2e-6, is left aside only where p is small enough to see it.
     tail = n * d * d >= np.where(n > _PELZ_GOOD, 5.0, 2.2)
-    with np.errstate(under="ignore"):
-        out[tail] = 2.0 * smirnov(n[tail].astype(np.int64), np.minimum(d[tail], 1.0))
+    for size in np.unique(n[tail]):
+        here = tail & (n == size)
+        out[here] = 2.0 * one_sided_p_values(d[here], int(size))
     body = ~tail & (n > _PELZ_GOOD)
     out[body] = 1.0 - pelz_good_cdf(d[body], n[body])
     rest = ~tail & ~body
     out[rest] = kstwo.sf(d[rest], n[rest])
+    return out
+
+
+def one_sided_p_values(d: Floats, n: int) -> Floats:
+    """(k,) P(D_n+ >= d) = d sum_{j <= n (1 - d)} C(n, j) (d + j / n)^(j - 1) (1 - d - j / n)^(n - j), for 0 < d <= 1.
+
+    Source: Birnbaum and Tingey, Ann. Math. Statist. 22 (1951), 592-596, equation 3.0.
+    """
+    j = np.arange(n + 1.0)
+    factorial = gammaln(j + 1.0)
+    choose = factorial[-1] - factorial - factorial[::-1]
+    out = np.empty(len(d))
+    for i, x in enumerate(d.tolist()):
+        inside = np.flatnonzero(1.0 - x - j / n > 0.0)
+        k = j[inside]
+        log_terms = choose[inside] + (k - 1.0) * np.log(x + k / n) + (n - k) * np.log1p(-x - k / n)
+        with np.errstate(under="ignore"):
+            out[i] = x * np.exp(log_terms).sum()
     return out
 
 

@@ -105,41 +105,43 @@ class Chi2(WindowTest):
     def _test(self, j: int, state: State) -> FeatureVerdict:
         name, table = self.columns_[j], state["unseen"][j]
         own = [] if self.other_[j] else table["counts"]  # unseen or merely uncommon: cannot be told apart, so pooled
-        reference = np.array([*self.counts_[j], *(0 for _ in own), self.other_[j]], dtype=np.float64)
+        reference = [*self.counts_[j], *(0 for _ in own), self.other_[j]]
         rest = table["other"] + (sum(table["counts"]) if self.other_[j] else 0)
-        window = np.array([*state["counts"][j], *own, rest], dtype=np.float64)
-        sizes = int(reference.sum()), int(window.sum())
-        if not all(sizes):
-            return FeatureVerdict(name, "chi2", None, None, None, *sizes, None)
-        effect = float(np.abs(reference / sizes[0] - window / sizes[1]).sum() / 2.0)
-        statistic, freedom = chi_square(*pool(reference, window))
-        p_value = float(chdtrc(float(freedom), statistic)) if freedom else 1.0
-        return FeatureVerdict(name, "chi2", statistic, p_value, effect, *sizes, None)
+        window = [*state["counts"][j], *own, rest]
+        n, m = sum(reference), sum(window)
+        if not (n and m):
+            return FeatureVerdict(name, "chi2", None, None, None, n, m, None)
+        effect = sum(abs(a * m - b * n) for a, b in zip(reference, window, strict=True)) / (2.0 * n * m)
+        cells = pool(reference, window)
+        statistic = chi_square(cells)
+        p_value = float(chdtrc(len(cells) - 1.0, statistic)) if len(cells) > 1 else 1.0
+        return FeatureVerdict(name, "chi2", statistic, p_value, effect, n, m, None)
 
 
-def pool(reference: Any, window: Any) -> tuple[Any, Any]:
-    """Both counts (k,) with rare cells, and the last one (all the rest), pooled; by their total alone, which leaves
-    the null distribution as it is."""
-    total = reference + window
-    expected = total * min(reference.sum(), window.sum()) / total.sum()
-    rare = expected < _EXPECTED
-    rare[-1] = True
-    cells = [np.append(counts[~rare], counts[rare].sum()) for counts in (reference, window)]
-    kept = np.append(expected[~rare], expected[rare].sum())
-    if len(kept) > 1 and kept[-1] < 1.0:
-        smallest = int(np.argmin(kept[:-1]))
-        for counts in cells:
-            counts[smallest] += counts[-1]
-        cells = [counts[:-1] for counts in cells]
-    return cells[0], cells[1]
+Cells = list[tuple[int, int]]
 
 
-def chi_square(reference: Any, window: Any) -> tuple[float, int]:
-    """Pearson's statistic of the 2 x k table, and its degrees of freedom; (0, 0) for a single cell."""
-    table = np.stack([reference, window])
-    expected = np.outer(table.sum(axis=1), table.sum(axis=0)) / table.sum()
-    used = expected[0] > 0
-    return float(((table - expected)[:, used] ** 2 / expected[:, used]).sum()), max(int(used.sum()) - 1, 0)
+def pool(reference: list[int], window: list[int]) -> Cells:
+    """Counts of both as cells: rare ones, and the last one (all the rest), together. Which cells are rare is decided by
+    the total alone, which leaves the null distribution as it is."""
+    share = min(sum(reference), sum(window)) / (sum(reference) + sum(window))
+    cells: Cells = []
+    rare, other = reference[-1], window[-1]
+    for a, b in zip(reference[:-1], window[:-1], strict=True):
+        if (a + b) * share >= _EXPECTED:
+            cells.append((a, b))
+        else:
+            rare, other = rare + a, other + b
+    if (rare + other) * share >= 1.0 or not cells:
+        return [*cells, (rare, other)]
+    cells.sort(key=sum)
+    return [(cells[0][0] + rare, cells[0][1] + other), *cells[1:]]
+
+
+def chi_square(cells: Cells) -> float:
+    """Pearson's statistic of the 2 x k table."""
+    n, m = sum(a for a, _ in cells), sum(b for _, b in cells)
+    return sum((a * m - b * n) ** 2 / (a + b) for a, b in cells) / (n * m)
 
 
 def _shown(table: dict[str, Any]) -> dict[str, Any]:

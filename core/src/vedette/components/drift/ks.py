@@ -114,25 +114,24 @@ def ks_statistics(reference: SortedReference, state: State) -> tuple[Floats, Flo
     """
     codes, counts = code_counts(state, reference.size)
     d = len(reference.kept)
-    column = np.searchsorted(reference.code_starts, codes, side="right") - 1
+    first = np.searchsorted(codes, reference.code_starts)
+    column = np.repeat(np.arange(d), np.diff(first))
     local = codes - reference.code_starts[column]
-    upto = np.cumsum(counts)
-    sizes = np.bincount(column, weights=counts, minlength=d)
-    before_column = np.cumsum(sizes) - sizes
+    total = np.concatenate([[0], np.cumsum(counts)])
+    sizes = np.diff(total[first])
+    # Reference values below the code (half of it, rounded down) and up to it (rounded up); the zero is for "none".
+    padded = np.concatenate([[0], reference.cumulative])
+    start = reference.offsets[column]
     with np.errstate(invalid="ignore", divide="ignore"):
-        window_at = (upto - before_column[column]) / sizes[column]
-        window_before = (upto - counts - before_column[column]) / sizes[column]
-        # cumulative counts with a leading zero: 2 i lies above i reference values, 2 i + 1 on the next one
-        padded = np.concatenate([reference.cumulative, [0]])
-        start = reference.offsets[column]
-        below = np.where(local >= 2, padded[start + local // 2 - 1], 0) / reference.kept[column]
-        at = np.where(local >= 1, padded[start + (local + 1) // 2 - 1], 0) / reference.kept[column]
+        window_at = (total[1:] - total[first[column]]) / sizes[column]
+        window_before = (total[:-1] - total[first[column]]) / sizes[column]
+        below = np.where(local >= 2, padded[start + local // 2], 0) / reference.kept[column]
+        at = np.where(local >= 1, padded[start + (local + 1) // 2], 0) / reference.kept[column]
     gap = np.maximum(np.abs(window_at - at), np.abs(window_before - below))
     statistic = np.full(d, np.nan)
     filled = np.flatnonzero(sizes)
     if len(filled):
-        first = np.searchsorted(column, filled)
-        statistic[filled] = np.maximum.reduceat(gap, first)
+        statistic[filled] = np.maximum.reduceat(gap, first[filled])
     statistic[reference.kept == 0] = np.nan
     with np.errstate(invalid="ignore", divide="ignore"):
         superiority = np.bincount(column, weights=counts * (below + at) / 2.0, minlength=d) / sizes
