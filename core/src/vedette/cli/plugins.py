@@ -78,11 +78,13 @@ def _print(rows: list[Row], failures: tuple[PluginFailure, ...]) -> None:
 
     console = Console()
     table = Table(box=None, pad_edge=False)
+    entries = [{key: str(value or "") for key, value in row.to_json().items()} for row in rows]
     for heading in ("name", "kind", "package", "version", "state", "summary"):
-        table.add_column(heading, no_wrap=True, min_width=None if heading == "summary" else len(heading))
-    for row in rows:
-        cells = {key: escape(str(value or "")) for key, value in row.to_json().items()}
-        short = row.state.partition(":")[0].partition(" ")[0]
+        width = max([len(heading), *(len(entry[heading].partition(":")[0]) for entry in entries)])
+        table.add_column(heading, no_wrap=True, min_width=None if heading == "summary" else width)
+    for row, entry in zip(rows, entries, strict=True):
+        cells = {key: escape(value) for key, value in entry.items()}
+        short = row.state.partition(":")[0]
         colour = "red" if row.broken else "green" if row.state == "ok" else "yellow"
         state = f"[{colour}]{short}[/]"
         table.add_row(cells["name"], cells["kind"], cells["package"], cells["version"], state, cells["summary"])

@@ -40,9 +40,13 @@ class Option:
         return schema if self.required else schema | {"default": self.default}
 
 
-@lru_cache(maxsize=1024)
 def options_of(cls: type) -> tuple[Option, ...]:
     """The options of a component class; BrokenComponent where its `__init__` cannot be read."""
+    return _options_of(cls)
+
+
+@lru_cache(maxsize=1024)
+def _options_of(cls: type) -> tuple[Option, ...]:
     if cls.__init__ is object.__init__:  # type: ignore[misc]
         return ()
     try:
