@@ -1,0 +1,96 @@
+"""ASGI ingresses (@serve.ingress): messages pass through untouched while a bounded copy is kept."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from vedette_rayserve.tapping import Bounded, tapping_of
+
+Scope = dict[str, Any]
+Message = dict[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+class Exchange:
+    """What an HTTP request and its response said, as far as it fits."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scope = scope
+        self.root_path = scope.get("root_path", "")  # routers below change it
+        self.status = 0
+        self.response_headers: list[tuple[bytes, bytes]] = []
+        self.request = Bounded()
+        self.response = Bounded()
+        self._receive = receive
+        self._send = send
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self.request.add(message.get("body", b""))
+        return message
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            self.response_headers = message.get("headers", [])
+        elif message["type"] == "http.response.body":
+            self.response.add(message.get("body", b""))
+        await self._send(message)
+
+
+def tapped_asgi(cls: Any) -> Callable[..., Awaitable[None]]:
+    """`__call__` for a subclass of an ASGI ingress. Websockets and lifespan are passed through."""
+
+    async def __call__(self: Any, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await cls.__call__(self, scope, receive, send)
+            return
+        exchange = Exchange(scope, receive, send)
+        await cls.__call__(self, scope, exchange.receive, exchange.send)
+        tapping_of(self).exchanged(exchange)
+
+    return __call__
+
+
+async def request(app: Callable[..., Awaitable[None]], path: str, body: bytes, root_path: str = "") -> Exchange:
+    """POST a JSON body to an ASGI application in this process, and return what was answered."""
+    exchange = Exchange(post_scope(path, len(body), root_path), received(body), _ignore)
+    await app(exchange.scope, exchange.receive, exchange.send)
+    return exchange
+
+
+def post_scope(path: str, length: int, root_path: str = "") -> Scope:
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "root_path": root_path,
+        "query_string": b"",
+        "headers": [(b"content-type", b"application/json"), (b"content-length", str(length).encode())],
+        "client": None,
+        "server": None,
+    }
+
+
+def received(body: bytes) -> Receive:
+    """An ASGI receive that gives one body; afterwards the client waits for its answer for ever."""
+    waiting = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive() -> Message:
+        if not waiting:
+            await asyncio.Event().wait()
+        return waiting.pop()
+
+    return receive
+
+
+async def _ignore(message: Message) -> None:
+    """What an exchange of our own sends is kept by the exchange."""

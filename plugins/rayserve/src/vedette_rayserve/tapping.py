@@ -1,0 +1,163 @@
+"""The tap of one replica, as the wrapped methods see it: it takes whatever they show, and never raises."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import StreamingResponse
+
+from vedette.config.plan import CaptureSpec, TapSpec
+from vedette.engine.capture import Call
+from vedette_rayserve.calls import UNREADABLE, call_of, call_of_exchange
+
+if TYPE_CHECKING:
+    from vedette.engine.tap import Tap
+    from vedette.engine.transport import Transport
+    from vedette_rayserve.asgi import Exchange
+
+LIMIT = 4 << 20  # bytes of one body that are kept; a longer one is counted as undecodable
+ATTRIBUTE = "_vedette_tapping"
+CLOSE_TIMEOUT = 3.0
+log = logging.getLogger("vedette.rayserve")
+
+
+@dataclass(frozen=True)
+class Instrumentation:
+    """What a replica of the model has to know; everything else it learns from the monitors at run time.
+
+    monitors: name of the monitors' application.  transport: import string of a callable that takes it.
+    """
+
+    monitors: str
+    capture: CaptureSpec = CaptureSpec()
+    tap: TapSpec = TapSpec()
+    transport: str = "vedette_rayserve.transport:RayTransport"
+
+    def connect(self) -> Transport:
+        module, _, name = self.transport.partition(":")
+        make: Callable[[str], Transport] = getattr(import_module(module), name)
+        return make(self.monitors)
+
+
+@dataclass
+class Bounded:
+    """The bytes of a body, or the items of a stream, up to LIMIT."""
+
+    parts: list[Any] = field(default_factory=list)
+    size: int = 0
+
+    def add(self, item: Any) -> None:
+        self.size += len(item) if isinstance(item, bytes | str) else 256  # a guess: items are small objects
+        if self.size <= LIMIT:
+            self.parts.append(item)
+        else:
+            self.parts.clear()
+
+    def joined(self) -> Any:
+        """The whole body as bytes, or the items as a list; None where it did not fit."""
+        if self.size > LIMIT:
+            return None
+        if all(isinstance(part, bytes | str) for part in self.parts):
+            return b"".join(part.encode() if isinstance(part, str) else part for part in self.parts)
+        return self.parts
+
+
+class Tapping:
+    """Turns what the wrapped methods show into calls for the tap. An error here is logged once and costs rows only."""
+
+    def __init__(self, spec: Instrumentation) -> None:
+        self.spec = spec
+        self.example: Call | None = None  # the last call: how an explainer's rows have to look
+        self.where = {"path": "/", "root_path": ""}  # and where it was sent
+        self._tap: Tap | None = None
+        self._lock = threading.Lock()
+        self._logged = False
+
+    @property
+    def tap(self) -> Tap:
+        """Made at first use: a replica that is never called starts no threads, and forks copy none."""
+        if self._tap is None:
+            with self._lock:
+                if self._tap is None:
+                    from vedette.engine.tap import Tap  # not before a prediction is made
+
+                    self._tap = Tap(self.spec.connect(), self.spec.tap)
+        return self._tap
+
+    def answered(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any) -> Any:
+        """Show a call and its answer; returns the answer, to be given on."""
+        try:
+            if isinstance(result, StreamingResponse):
+                result.body_iterator = self._watched(result.body_iterator, args, kwargs)
+            else:
+                self._offer(call_of(args, kwargs, result))
+        except Exception as error:  # the model must not suffer
+            self._failed(error)
+        return result
+
+    def streamed(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], kept: Bounded) -> None:
+        """Show a call that was answered piece by piece."""
+        try:
+            self._offer(call_of(args, kwargs, kept.joined()))
+        except Exception as error:  # the model must not suffer
+            self._failed(error)
+
+    def exchanged(self, exchange: Exchange) -> None:
+        """Show an ASGI request and its response."""
+        try:
+            call = call_of_exchange(exchange, self.spec.capture.method)
+            self._offer(call)
+            if call is not None:
+                scope = exchange.scope
+                self.where = {"path": scope["path"], "root_path": exchange.root_path}
+        except Exception as error:  # the model must not suffer
+            self._failed(error)
+
+    def close(self) -> None:
+        try:
+            if self._tap is not None:
+                self._tap.close(timeout=CLOSE_TIMEOUT)
+        except Exception as error:  # the replica ends either way
+            self._failed(error)
+
+    def _offer(self, call: Call | None) -> None:
+        if call is not None:
+            self.tap.offer(call)
+            if call.status < 400 and call.request != UNREADABLE:
+                self.example = call
+
+    async def _watched(self, chunks: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> AsyncIterator[Any]:
+        kept = Bounded()
+        async for chunk in chunks:
+            kept.add(chunk)
+            yield chunk
+        self.streamed(args, kwargs, kept)
+
+    def _failed(self, error: Exception) -> None:
+        if not self._logged:
+            self._logged = True
+            log.error("predictions of this replica are not all monitored: %s: %s", type(error).__name__, error)
+            log.debug("", exc_info=error)
+
+
+class _Untapped(Tapping):
+    """Of an object that is still in its __init__ (models warm up by calling themselves), or could not be tapped."""
+
+    def __init__(self) -> None:
+        super().__init__(Instrumentation(monitors=""))
+
+    def _offer(self, call: Call | None) -> None:
+        return None
+
+
+UNTAPPED = _Untapped()
+
+
+def tapping_of(instance: Any) -> Tapping:
+    found: Tapping = getattr(instance, ATTRIBUTE, UNTAPPED)
+    return found
