@@ -1,0 +1,104 @@
+"""Alerts: a monitor's own rule, and rules over several monitors."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from vedette.config.faults import Place, did_you_mean
+from vedette.config.models import RuleSection
+from vedette.config.plan import AlertSpec
+from vedette.config.resolving import Context
+from vedette.config.rules import Rule, RuleError, parse
+from vedette.config.tree import Path
+from vedette_specs.hooks import ComponentKind
+
+DEFAULT_RULES: dict[ComponentKind, str] = {"drift": "drifted", "change": "alarm"}
+
+
+def monitor_alert(
+    ctx: Context, path: Path, monitor: str, kind: ComponentKind, said: RuleSection | Literal[False] | None
+) -> AlertSpec | None:
+    """A monitor's alert: as said, else `drifted` for drift, `alarm` for change, none for metrics and outliers."""
+    if said is False or (said is None and kind not in DEFAULT_RULES):
+        return None
+    section = said or RuleSection()
+    when = section.when if section.when is not None else DEFAULT_RULES.get(kind)
+    if when is None:
+        ctx.fault(path, f'an alert of a {kind} needs a rule: when: "..."', key=True)
+        return None
+    if section.when is not None and parse_rule(ctx, (*path, "when"), when) is None:
+        return None
+    return _spec(monitor, when, monitor, section)
+
+
+def joint_alerts(ctx: Context) -> tuple[AlertSpec, ...]:
+    """The rules of the section `alerts`, whose names are `monitor.value`."""
+    found = []
+    for name, section in ctx.document.alerts.items():
+        path: Path = ("alerts", name)
+        if section.when is None:
+            ctx.fault(path, "the key 'when' is missing", key=True)
+            continue
+        rule = parse_rule(ctx, (*path, "when"), section.when)
+        if rule is not None and _monitors_known(ctx, (*path, "when"), rule):
+            found.append(_spec(name, section.when, "", section))
+    return tuple(found)
+
+
+def _spec(name: str, when: str, monitor: str, section: RuleSection) -> AlertSpec:
+    return AlertSpec(name, when, monitor, section.severity, section.hold.count, section.hold.seconds)
+
+
+def _monitors_known(ctx: Context, path: Path, rule: Rule) -> bool:
+    known = set(ctx.monitor_names)
+    good = True
+    for names in sorted(rule.names):
+        text = ".".join(names)
+        if names[0] not in known:
+            hint = did_you_mean(names[0], known)
+            needs = "; names are monitor.value, as in drift.drifted" if len(names) == 1 else ""
+            ctx.fault_at(_word_place(ctx, path, text), f"there is no monitor {names[0]!r}{hint}{needs}")
+            good = False
+        elif len(names) == 1:
+            place = _word_place(ctx, path, text)
+            ctx.fault_at(place, f"{text!r} is a monitor: name one of its values, as in {text}.drifted")
+            good = False
+    return good
+
+
+def parse_rule(ctx: Context, path: Path, text: str) -> Rule | None:
+    """The rule, or None after a fault whose caret stands in the rule."""
+    try:
+        return parse(text)
+    except RuleError as error:
+        ctx.fault_at(_rule_place(ctx, path, error.column), f"rule: {error}{_torn(ctx, path, text)}")
+        return None
+
+
+def _rule_place(ctx: Context, path: Path, column: int) -> Place:
+    """Where column `column` of a rule stands in the file, if it stands there letter by letter."""
+    node = ctx.tree.at(path)
+    place, text = node.place, node.value
+    if node.raw is None and isinstance(text, str):
+        start = place.column - 1 + (0 if node.plain else 1)
+        if place.source.line(place.line)[start:].startswith(text):
+            return Place(place.source, place.line, start + column)
+    return place
+
+
+def _word_place(ctx: Context, path: Path, word: str) -> Place:
+    text = ctx.tree.at(path).value
+    found = text.find(word) if isinstance(text, str) else -1
+    return _rule_place(ctx, path, found + 1) if found >= 0 else ctx.place(path)
+
+
+def _torn(ctx: Context, path: Path, text: str) -> str:
+    """Advice where YAML ended an unquoted rule before its writer did."""
+    node = ctx.tree.at(path)
+    line = node.place.source.line(node.place.line)
+    rest = line[node.place.column - 1 + len(text) :].strip()
+    if not node.plain or not rest:
+        return ""
+    if rest.startswith("#"):
+        return f"; YAML took {rest!r} for a comment: quote the rule"
+    return "; YAML has cut the rule here: quote it" if text.count("(") > text.count(")") else ""

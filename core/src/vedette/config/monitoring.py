@@ -1,0 +1,224 @@
+"""Monitors: components, input, windows, segments, alert, explanation and pool."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from vedette.config.alerting import monitor_alert
+from vedette.config.faults import did_you_mean
+from vedette.config.models import ComponentSection, MonitorSection
+from vedette.config.plan import ComponentSpec, ExplainSpec, MonitorSpec, WindowSpec
+from vedette.config.resolving import Context
+from vedette.config.tree import Path
+from vedette.config.using import DETECTORS, METRICS, check_fit, use_component
+from vedette.config.windows import default_window, resolve_windows
+from vedette_specs import BaseComponent
+from vedette_specs.hooks import ComponentKind
+
+INPUTS = ("inputs", "prediction", "probabilities", "labels")
+ROW_SCORERS: tuple[ComponentKind, ...] = ("outlier", "adversarial")
+WINDOWED: tuple[ComponentKind, ...] = ("metric", "drift")
+DEFAULT_FDR = 0.1
+Loaded = tuple[ComponentSpec, type[BaseComponent]]
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """A monitor whose components are known, before it is wired to others."""
+
+    section: MonitorSection
+    loaded: tuple[Loaded, ...]
+    fdr: float
+
+    @property
+    def kind(self) -> ComponentKind:
+        return self.loaded[0][0].kind
+
+
+def resolve_monitors(ctx: Context, sections: Mapping[str, MonitorSection]) -> tuple[MonitorSpec, ...]:
+    """All monitors, sources before those that read their scores; faults go to the context."""
+    drafts = {name: _draft(ctx, ("monitors", name), section) for name, section in sections.items()}
+    sources = {name: _source(ctx, name, section.of) for name, section in sections.items()}
+    order = _ordered(ctx, sources)
+    pools = _pools(ctx, sections, sources, order)
+    found = []
+    for name in order:
+        draft = drafts[name]
+        if draft is not None:
+            _check_source(ctx, name, draft, drafts.get(sources[name] or ""))
+            found.append(_monitor(ctx, name, draft, pools[name]))
+    return tuple(found)
+
+
+def _draft(ctx: Context, path: Path, section: MonitorSection) -> _Draft | None:
+    if (section.metrics is None) == (section.detect is None):
+        found = "neither" if section.metrics is None else "both"
+        ctx.fault(path, f"a monitor has exactly one of 'metrics' and 'detect'; found {found}", key=True)
+        return None
+    if section.detect is not None:
+        return _detector(ctx, (*path, "detect"), section, section.detect)
+    loaded: list[Loaded] = []
+    for index, item in enumerate(section.metrics or ()):
+        where = (*path, "metrics", index)
+        one = use_component(ctx, where, item.use, item.options, METRICS, _alias(item), ("use", "as"))
+        if one is not None:
+            _judge(ctx, where, one, section)
+            loaded.append(one)
+    _unique(ctx, path, section.metrics or ())
+    return _Draft(section, tuple(loaded), DEFAULT_FDR) if loaded else None
+
+
+def _detector(ctx: Context, path: Path, section: MonitorSection, item: ComponentSection) -> _Draft | None:
+    options, fdr = dict(item.options), DEFAULT_FDR
+    if "fdr" in options and _kind_of(ctx, item.use) in ROW_SCORERS:
+        rate = options.pop("fdr")
+        if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate < 1:
+            ctx.fault((*path, "fdr"), f"fdr: a rate between 0 and 1 is expected, not {rate!r}")
+        else:
+            fdr = float(rate)
+    one = use_component(ctx, path, item.use, options, DETECTORS, _alias(item), ("use", "as", "fdr"))
+    if one is None:
+        return None
+    _judge(ctx, path, one, section)
+    return _Draft(section, (one,), fdr)
+
+
+def _kind_of(ctx: Context, name: str) -> ComponentKind | None:
+    try:
+        return ctx.registry.find(name, DETECTORS).kind
+    except LookupError:  # reported where the component is used
+        return None
+
+
+def _judge(ctx: Context, path: Path, one: Loaded, section: MonitorSection) -> None:
+    check_fit(ctx, path, *one, section.of, bool(section.preprocess))
+
+
+def _alias(item: ComponentSection) -> str:
+    """`as`, else the component's name without its plugin, as a name."""
+    return item.alias or item.use.rpartition("/")[2].replace("-", "_")
+
+
+def _unique(ctx: Context, path: Path, items: Iterable[ComponentSection]) -> None:
+    seen: set[str] = set()
+    for index, item in enumerate(items):
+        alias = _alias(item)
+        if alias in seen:
+            ctx.fault((*path, "metrics", index), f"{alias!r} stands here twice: name one of them with 'as'")
+        seen.add(alias)
+
+
+def _source(ctx: Context, name: str, of: str) -> str | None:
+    """The monitor whose score this one reads; faults for what is no input."""
+    path: Path = ("monitors", name, "of")
+    if of in INPUTS:
+        return None
+    source, dot, value = of.partition(".")
+    known = ctx.monitor_names
+    if not dot:
+        choices = [*INPUTS, *(f"{other}.score" for other in known if other != name)]
+        ctx.fault(path, f"of: {of!r} is no input{did_you_mean(of, choices)}")
+    elif source not in known:
+        ctx.fault(path, f"of: there is no monitor {source!r}{did_you_mean(source, [n for n in known if n != name])}")
+    elif value != "score":
+        ctx.fault(path, f"of: a monitor gives only its score: write '{source}.score', not {of!r}")
+    else:
+        return source
+    return None
+
+
+def _ordered(ctx: Context, sources: Mapping[str, str | None]) -> list[str]:
+    """Names with sources first, else as written. Cycles are faults, and left as written."""
+    done: list[str] = []
+    reported: set[str] = set()
+    for name in sources:
+        trail: list[str] = []
+        at: str | None = name
+        while at in sources and at not in done and at not in trail:
+            trail.append(str(at))
+            at = sources[str(at)]
+        if at in trail and not reported & set(trail):
+            cycle = [*trail[trail.index(str(at)) :], str(at)]
+            ctx.fault(("monitors", str(at), "of"), f"of: monitors read each other in a circle: {' -> '.join(cycle)}")
+            reported |= set(trail)
+        done += reversed(trail)
+    return done
+
+
+def _pools(
+    ctx: Context, sections: Mapping[str, MonitorSection], sources: Mapping[str, str | None], order: list[str]
+) -> dict[str, str]:
+    """Every monitor's pool; one that reads a score runs where its source does."""
+    pools: dict[str, str] = {}
+    for name in order:
+        said, source = sections[name].pool, sources[name]
+        inherited = pools.get(source) if source else None
+        if said and inherited and said != inherited:
+            ctx.fault(
+                ("monitors", name, "pool"),
+                f"pool: {name!r} reads the score of {source!r}, so it runs in its pool, {inherited!r}, not in {said!r}",
+            )
+        pools[name] = inherited or said or "default"
+    return pools
+
+
+def _check_source(ctx: Context, name: str, draft: _Draft, source: _Draft | None) -> None:
+    if source is not None and source.kind not in ROW_SCORERS:
+        ctx.fault(
+            ("monitors", name, "of"),
+            f"of: {draft.section.of!r} does not exist: a {source.kind} monitor scores no rows; "
+            f"allowed: monitors that detect {' or '.join(ROW_SCORERS)} rows",
+        )
+
+
+def _monitor(ctx: Context, name: str, draft: _Draft, pool: str) -> MonitorSpec:
+    section, path = draft.section, ("monitors", name)
+    for index, preprocessor in enumerate(section.preprocess):
+        ctx.known((*path, "preprocess", index), preprocessor, "preprocessors", "preprocessor")
+    _check_segments(ctx, (*path, "by"), section.by)
+    return MonitorSpec(
+        name=name,
+        components=tuple(spec for spec, _ in draft.loaded),
+        of=section.of,
+        windows=_windows(ctx, (*path, "window"), draft),
+        by=section.by,
+        preprocess=section.preprocess,
+        alert=monitor_alert(ctx, (*path, "alert"), name, draft.kind, section.alert),
+        explain=_explain(ctx, (*path, "explain"), draft),
+        pool=pool,
+        fdr=draft.fdr,
+    )
+
+
+def _windows(ctx: Context, path: Path, draft: _Draft) -> tuple[WindowSpec, ...]:
+    said = draft.section.window
+    if draft.kind in WINDOWED:
+        return (default_window(),) if said is None else resolve_windows(ctx, path, said)
+    if said is not None:
+        why = "is sequential" if draft.kind == "change" else "scores row by row"
+        ctx.fault(path, f"{draft.loaded[0][0].use} {why}: it takes no window", key=True)
+    return ()
+
+
+def _check_segments(ctx: Context, path: Path, by: tuple[str, ...]) -> None:
+    """Only where the configuration names the attributes itself: a Session may log others."""
+    declared = [*ctx.document.capture.attributes]
+    for index, column in enumerate(by):
+        if declared and column not in (*declared, "version"):
+            ctx.fault((*path, index), f"by: there is no attribute {column!r}{did_you_mean(column, declared)}")
+
+
+def _explain(ctx: Context, path: Path, draft: _Draft) -> ExplainSpec | None:
+    said = draft.section.explain
+    if said is None:
+        return None
+    if draft.kind not in ROW_SCORERS:
+        ctx.fault(path, f"explain: a {draft.kind} monitor flags no rows to explain", key=True)
+        return None
+    if not ctx.known((*path, "use"), said.use, "explainers", "explainer"):
+        return None
+    if said.at_most.seconds is None or said.at_most.count != int(said.at_most.count):
+        ctx.fault((*path, "at_most"), "at_most: a whole number of explanations per time is expected, as in '5 per 1m'")
+        return None
+    return ExplainSpec(said.use, int(said.at_most.count), said.at_most.seconds)

@@ -1,0 +1,152 @@
+"""Reference rows from a file or URI, as a batch that fits the schema."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import unquote, urlparse
+
+import numpy as np
+
+from vedette.config.columns import arrow_columns, is_feature
+from vedette.config.faults import did_you_mean
+from vedette.config.plan import Plan
+from vedette_specs import Batch, Column, Schema, as_batch, category, make_column
+from vedette_specs.convert import infer_kind
+
+PARQUET = (".parquet", ".pq")
+CSV = (".csv", ".csv.gz")
+
+
+class BadReference(ValueError):
+    """The reference cannot be read, or does not fit the schema. path: the key of `schema:` that it is about."""
+
+    def __init__(self, message: str, path: tuple[str | int, ...] = ()) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+class ReferenceHook(Protocol):
+    """What a registry offers for URIs that plugins know."""
+
+    def load_reference(self, uri: str) -> Any: ...
+
+
+def load_reference(
+    plan_or_uri: Plan | str, schema: Schema | None = None, registry: ReferenceHook | None = None
+) -> Batch:
+    """The reference as a batch of the schema's columns, with labels where it has them; raises BadReference."""
+    uri = plan_or_uri.reference if isinstance(plan_or_uri, Plan) else plan_or_uri
+    if schema is None and isinstance(plan_or_uri, Plan):
+        schema = plan_or_uri.schema
+    if uri is None:
+        raise BadReference("the configuration has no reference")
+    return fit_reference(read_columns(uri, registry), schema or Schema())
+
+
+def fit_reference(columns: Mapping[str, Any] | Batch, schema: Schema) -> Batch:
+    """Columns as a batch of `schema`; raises BadReference naming column, value and what is allowed."""
+    if isinstance(columns, Batch):
+        return columns
+    names = list(schema.features) or [name for name, c in columns.items() if is_feature(c) and name != schema.label]
+    for name in names:
+        if name not in columns:
+            raise BadReference(f"the reference has no column {name!r}{did_you_mean(name, columns)}", ("features", name))
+    wanted = {name: _convert(name, columns[name], schema) for name in names}
+    try:
+        batch = as_batch(wanted, schema if schema.label is None else replace(schema, label=None))
+    except (TypeError, ValueError) as error:
+        raise BadReference(str(error)) from error
+    full = replace(schema, features=batch.schema.features)
+    labels = columns.get(schema.label) if schema.label else None
+    return batch.replace(schema=full, labels=None if labels is None else _labels(labels, schema))
+
+
+def _labels(values: Any, schema: Schema) -> Column:
+    """Numbers for a regression, else codes of the schema's classes."""
+    column = values if isinstance(values, Column) else make_column(infer_kind(values), values)
+    if schema.task == "regression":
+        return column if column.kind == "numeric" else _to_numbers(str(schema.label), column, "label")
+    unseen = [text for text in np.unique([t for t in column.strings() if t is not None]) if text not in schema.classes]
+    if unseen and schema.classes:
+        allowed = ", ".join(schema.classes)
+        raise BadReference(f"the label column {schema.label!r} holds {unseen[0]!r}; allowed: {allowed}", ("classes",))
+    return category(column.strings(), schema.classes)
+
+
+def read_columns(uri: str, registry: ReferenceHook | None = None) -> Mapping[str, Any] | Batch:
+    """Column name -> values (a Column or an array), or a batch that a plugin loaded."""
+    path = local_path(uri)
+    if path is None:
+        return _from_plugin(uri, registry)
+    if not path.exists():
+        near = did_you_mean(path.name, [p.name for p in path.parent.iterdir()]) if path.parent.is_dir() else ""
+        raise BadReference(f"the file {str(path)!r} does not exist{near if 'did you mean' in near else ''}")
+    return _read_file(path)
+
+
+def local_path(uri: str) -> Path | None:
+    """The file that a reference names; None for other URIs."""
+    parts = urlparse(uri)
+    if parts.scheme == "file":
+        return Path(unquote(parts.path))
+    if len(parts.scheme) > 1 or "://" in uri:
+        return None
+    return Path(uri)
+
+
+def _from_plugin(uri: str, registry: ReferenceHook | None) -> Mapping[str, Any] | Batch:
+    loaded = registry.load_reference(uri) if registry is not None else None
+    if loaded is None:
+        raise BadReference(f"no plugin loads {uri!r}; allowed: a parquet or csv file, or a URI that a plugin knows")
+    if isinstance(loaded, Batch):
+        return loaded
+    return {**(batch := as_batch(loaded)).inputs, **({} if batch.labels is None else {"label": batch.labels})}
+
+
+def _read_file(path: Path) -> Mapping[str, Any]:
+    import pyarrow as pa
+
+    name = path.name.lower()
+    try:
+        if name.endswith(PARQUET):
+            import pyarrow.parquet as pq
+
+            return arrow_columns(pq.read_table(path))
+        if name.endswith(CSV):
+            from pyarrow import csv
+
+            options = csv.ConvertOptions(strings_can_be_null=True)
+            return arrow_columns(csv.read_csv(path, convert_options=options))
+    except (pa.ArrowException, OSError) as error:
+        raise BadReference(f"the file {str(path)!r} cannot be read: {str(error).splitlines()[0]}") from error
+    raise BadReference(f"{str(path)!r} is of no known form; allowed: {', '.join((*PARQUET, *CSV))}")
+
+
+def _convert(name: str, values: Any, schema: Schema) -> Any:
+    kind = schema.features.get(name)
+    if kind is None or not isinstance(values, Column) or values.kind == kind:
+        return values
+    if kind == "numeric":
+        return _to_numbers(name, values)
+    if kind in ("category", "text"):
+        return values.strings()
+    raise BadReference(f"the column {name!r} is {values.kind}, not {kind}", ("features", name))
+
+
+def _to_numbers(name: str, column: Column, what: str = "column") -> Column:
+    """Texts that are numbers; the first that is none is named."""
+    texts = column.strings() if column.kind in ("category", "text") else np.array([object()])
+    numbers = np.empty(len(texts))
+    for row, text in enumerate(texts):
+        try:
+            numbers[row] = np.nan if text is None else float(text)
+        except (TypeError, ValueError):
+            found = f"row {row + 1} holds {text!r}" if isinstance(text, str) else f"it is {column.kind}"
+            raise BadReference(
+                f"the {what} {name!r} is not numeric: {found}; declare its kind, or clean the reference",
+                ("features", name) if what == "column" else ("task",),
+            ) from None
+    return Column("numeric", numbers)

@@ -1,0 +1,125 @@
+"""From `{use: ks, correction: bh}` to a component: found, loaded, and its options judged one by one."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path as FilePath
+from typing import Any
+
+from vedette.config.plan import ComponentSpec
+from vedette.config.resolving import Context
+from vedette.config.tree import Path
+from vedette.plugins.errors import OptionError, PluginError
+from vedette_specs import BaseComponent, Fittable
+from vedette_specs.hooks import DETECTOR_KINDS, ComponentKind
+from vedette_specs.schema import Kind, Schema
+
+METRICS: tuple[ComponentKind, ...] = ("metric",)
+DETECTORS = DETECTOR_KINDS
+
+
+def use_component(
+    ctx: Context,
+    path: Path,
+    name: str,
+    options: Mapping[str, Any],
+    kinds: Sequence[ComponentKind],
+    alias: str = "",
+    also: Sequence[str] = (),
+) -> tuple[ComponentSpec, type[BaseComponent]] | None:
+    """The component at `path`; None after a fault. also: keys beside the options, for "did you mean"."""
+    try:
+        cls = ctx.registry.load(name, kinds)
+        kind = ctx.registry.find(name, kinds).kind
+    except PluginError as error:
+        ctx.fault((*path, "use"), str(error))
+        return None
+    checked = _options(ctx, path, name, _absolute(ctx, path, options), kinds, also)
+    if checked is None:
+        return None
+    return ComponentSpec(kind, name, checked, alias), cls
+
+
+def _options(
+    ctx: Context, path: Path, name: str, options: Mapping[str, Any], kinds: Sequence[ComponentKind], also: Sequence[str]
+) -> dict[str, Any] | None:
+    try:
+        checked = ctx.registry.validate(name, options, kinds)
+        ctx.registry.build(name, checked, kinds)
+    except OptionError as error:
+        known = list(ctx.registry.options(name, kinds))
+        for fault in error.faults:
+            if fault.option and fault.option not in known:
+                hint = _hint(fault.option, known, also)
+                ctx.fault((*path, fault.option), f"{name} has no option {fault.option!r}{hint}", key=True)
+            elif fault.option:
+                where = (*path, fault.option) if fault.option in options else (*path, "use")
+                ctx.fault(where, f"{name}: {fault}")
+            else:
+                ctx.fault(_named(path, fault.message, options), f"{name}: {fault.message}")
+        return None
+    except PluginError as error:
+        ctx.fault((*path, "use"), str(error))
+        return None
+    return {key: str(value) if isinstance(value, FilePath) else value for key, value in checked.items()}
+
+
+def _hint(option: str, known: Sequence[str], also: Sequence[str]) -> str:
+    close = difflib.get_close_matches(option, [*known, *also], n=1, cutoff=0.6)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; allowed: {', '.join(sorted(known))}" if known else "; it takes no options"
+
+
+def _named(path: Path, message: str, options: Mapping[str, Any]) -> Path:
+    """The option that a component's own complaint begins with (`bins: 2 are too few`), else the component."""
+    name = message.partition(":")[0].strip()
+    return (*path, name) if name in options else (*path, "use")
+
+
+def _absolute(ctx: Context, path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options called `path` or `file` are relative to the YAML that they stand in."""
+    out = dict(options)
+    for key in ("path", "file"):
+        if isinstance(out.get(key), str) and "://" not in out[key]:
+            out[key] = str(FilePath(ctx.place((*path, key)).source.folder, out[key]))
+    return out
+
+
+def input_kinds(of: str, schema: Schema) -> set[Kind]:
+    """The kinds of the columns that a monitor of this input sees."""
+    if of == "inputs":
+        return set(schema.features.values())
+    if of in ("prediction", "labels"):
+        return {"category" if schema.classes else "numeric"}
+    return {"numeric"}
+
+
+def check_fit(ctx: Context, path: Path, spec: ComponentSpec, cls: type[BaseComponent], of: str, changed: bool) -> None:
+    """Whether the model and the reference give what the component needs. changed: preprocessed inputs."""
+    where = (*path, "use")
+    if issubclass(cls, Fittable) and not ctx.has_reference and spec.kind in (*DETECTORS, "explainer", "preprocessor"):
+        ctx.fault(where, f"{spec.use} learns from a reference, but there is none: set 'reference:'")
+    schema, tags = ctx.schema, cls.tags
+    if schema is None:
+        return
+    if tags.needs_labels and schema.task == "none":
+        ctx.fault(where, f"{spec.use} needs labels, but the schema has none: set 'schema.label' or 'schema.task'")
+    elif tags.needs_prediction and schema.task == "none":
+        ctx.fault(where, f"{spec.use} needs predictions, but the schema has no task: set 'schema.task'")
+    if tags.needs_probabilities or of == "probabilities":
+        _check_probabilities(ctx, where, spec.use, schema)
+    if changed or not schema.features:
+        return
+    kinds = input_kinds(of, schema)
+    if kinds and not kinds & set(tags.modalities) and not (tags.needs_labels or tags.needs_prediction):
+        seen = ", ".join(sorted(kinds))
+        ctx.fault(where, f"{spec.use} works on {', '.join(tags.modalities)} columns, but '{of}' has only {seen}")
+
+
+def _check_probabilities(ctx: Context, where: Path, use: str, schema: Schema) -> None:
+    if schema.task not in ("binary", "multiclass"):
+        ctx.fault(where, f"{use} needs probabilities, but the schema's task is {schema.task!r}: it has no classes")
+    elif ctx.document.capture.probabilities == "none":
+        ctx.fault(where, f"{use} needs probabilities, but 'capture.probabilities' is 'none'")
