@@ -103,5 +103,6 @@ class Tabular(WindowTest):
 
 
 def _missing(batch: Batch, names: list[str]) -> Ints:
-    gone = [int(np.count_nonzero(column_of(batch, name, "tabular").missing())) for name in names]
+    columns = [column_of(batch, name, "tabular") for name in names]
+    gone = [int(np.count_nonzero(column.missing())) if len(batch) else 0 for column in columns]
     return np.array(gone, dtype=np.int64)

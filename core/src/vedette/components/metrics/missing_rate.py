@@ -27,7 +27,7 @@ class MissingRate(Metric):
 
     def add(self, state: State, batch: Batch) -> State:
         names = pick(batch, self.columns, who="missing_rate")
-        missing = [int(np.count_nonzero(batch.inputs[name].missing())) for name in names]
+        missing = [int(np.count_nonzero(batch.inputs[name].missing())) if len(batch) else 0 for name in names]
         part = {
             "n": len(batch),
             "columns": names,

@@ -11,8 +11,10 @@ from vedette.components.metrics._columns import by_column, pick, spread, stack, 
 from vedette_specs import Batch, Floats, Metric, Result, ResultContext, State, Tags
 
 _NEUTRAL = {
-    "n": 0, "missing": 0, "infinite": 0, "mean": 0.0, "m2": 0.0, "m3": 0.0, "m4": 0.0, "min": np.inf, "max": -np.inf,
+    "n": 0, "missing": 0, "infinite": 0, "mean": 0.0, "low": 0.0, "m2": 0.0, "m3": 0.0, "m4": 0.0,
+    "min": np.inf, "max": -np.inf,
 }  # fmt: skip
+_MAX = float(np.finfo(np.float64).max)
 _COUNTS = ("n", "missing", "infinite")
 
 
@@ -20,7 +22,8 @@ class Moments(Metric):
     """Per numeric column: `n`, `mean`, `sd` (n - 1), `min`, `max`, `skew` (g1), `kurtosis` (g2, normal = 0).
 
     columns: numeric input columns; all of them when None.  Missing and infinite values are left out and counted
-    in details.  Merged exactly up to rounding by central moments M1-M4.
+    in details.  Merged by central moments M1-M4; the mean is kept in two floats (`mean` + `low`), so that a column far
+    from zero loses no digits of its spread however often it is merged.
     Source: Chan, Golub, LeVeque (1979); Pebay, "Formulas for robust, one-pass parallel computation of covariances
     and arbitrary-order statistical moments", SAND2008-6212.
     """
@@ -63,7 +66,7 @@ def _moments(x: Floats) -> State:
     with np.errstate(invalid="ignore", over="ignore"):
         mean = x.mean(axis=1)
     if np.isfinite(mean).all():
-        return _powers(x - mean[:, None], mean) | {
+        return _powers(x - mean[:, None], mean, np.full(d, float(rows))) | {
             "n": np.full(d, rows, dtype=np.int64),
             "missing": np.zeros(d, dtype=np.int64),
             "infinite": np.zeros(d, dtype=np.int64),
@@ -76,11 +79,12 @@ def _moments(x: Floats) -> State:
 def _masked_moments(x: Floats) -> State:
     finite = np.isfinite(x)
     n, missing = finite.sum(axis=1), np.isnan(x).sum(axis=1)
-    # Halves before the sum, as finite values near the largest float would overflow in it.
-    mean = 2.0 * (np.where(finite, x, 0.0) / (2.0 * np.maximum(n, 1))[:, None]).sum(axis=1)
+    # Halves, divided before the sum: finite values near the largest float would overflow in it.
+    half = (np.where(finite, x, 0.0) / (2.0 * np.maximum(n, 1))[:, None]).sum(axis=1)
+    mean = 2.0 * np.clip(half, -_MAX / 2.0, _MAX / 2.0)
     with np.errstate(invalid="ignore", over="ignore"):
         deviation = np.where(finite, x - mean[:, None], 0.0)
-        return _powers(deviation, mean) | {
+        return _powers(deviation, mean, np.maximum(n, 1).astype(np.float64)) | {
             "n": n.astype(np.int64),
             "missing": missing.astype(np.int64),
             "infinite": (x.shape[1] - n - missing).astype(np.int64),
@@ -89,14 +93,27 @@ def _masked_moments(x: Floats) -> State:
         }
 
 
-def _powers(deviation: Floats, mean: Floats) -> State:
+def _powers(deviation: Floats, mean: Floats, n: Floats) -> State:
+    """Sums of powers of the deviation from `mean`, corrected to the deviation from the mean before rounding."""
     square = deviation * deviation
+    low = deviation.sum(axis=1) / n
+    s2 = square.sum(axis=1)
+    s3 = np.einsum("ij,ij->i", square, deviation)
+    s4 = np.einsum("ij,ij->i", square, square)
     return {
         "mean": mean,
-        "m2": square.sum(axis=1),
-        "m3": np.einsum("ij,ij->i", square, deviation),
-        "m4": np.einsum("ij,ij->i", square, square),
+        "low": low,
+        "m2": np.maximum(s2 - n * low**2, 0.0),
+        "m3": s3 - 3.0 * low * s2 + 2.0 * n * low**3,
+        "m4": np.maximum(s4 - 4.0 * low * s3 + 6.0 * low**2 * s2 - 3.0 * n * low**4, 0.0),
     }
+
+
+def _two_sum(a: Floats, b: Floats) -> tuple[Floats, Floats]:
+    """a + b as the nearest float and what it lacks. Source: Knuth, TAOCP 2, section 4.2.2, theorem B."""
+    total = a + b
+    part = total - a
+    return total, (a - (total - part)) + (b - part)
 
 
 def _combine(a: Mapping[str, Any], b: Mapping[str, Any]) -> State:
@@ -105,12 +122,15 @@ def _combine(a: Mapping[str, Any], b: Mapping[str, Any]) -> State:
     n = np.maximum(na + nb, 1.0)
     with np.errstate(invalid="ignore", over="ignore"):
         # A mean of no values is 0, which must not pull the other side.
-        delta = np.where((na > 0) & (nb > 0), b["mean"] - a["mean"], 0.0)
+        both, none = (na > 0) & (nb > 0), na == 0
+        delta = np.where(both, (b["mean"] - a["mean"]) + (b["low"] - a["low"]), 0.0)
         share, d2 = delta / n, delta * delta
         weight = na * nb / n
+        mean, low = _two_sum(np.where(none, b["mean"], a["mean"]), np.where(none, b["low"], a["low"] + nb * share))
         return {
             **{key: a[key] + b[key] for key in _COUNTS},
-            "mean": np.where(na > 0, a["mean"], b["mean"]) + np.where(na > 0, nb * share, 0.0),
+            "mean": mean,
+            "low": low,
             "m2": a["m2"] + b["m2"] + d2 * weight,
             "m3": a["m3"] + b["m3"] + d2 * share * weight * (na - nb) + 3.0 * share * (na * b["m2"] - nb * a["m2"]),
             "m4": a["m4"]
