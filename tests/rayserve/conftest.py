@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
+import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,3 +30,22 @@ def cluster() -> Iterator[LocalRay]:
         yield local
         serve.shutdown()
         ray.shutdown()
+
+
+def _loops() -> list[asyncio.BaseEventLoop]:
+    return [item for item in gc.get_objects() if isinstance(item, asyncio.BaseEventLoop) and not item.is_closed()]
+
+
+@pytest.fixture
+def in_process() -> Iterator[None]:
+    """For `serve.run(..., _local_testing_mode=True)`, which never closes the event loops of its replicas."""
+    before = {id(loop) for loop in _loops()}
+    yield
+    for loop in _loops():
+        if id(loop) in before:
+            continue
+        if loop.is_running():
+            loop.call_soon_threadsafe(loop.stop)
+        while loop.is_running():
+            time.sleep(0.01)
+        loop.close()

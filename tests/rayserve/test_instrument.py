@@ -148,6 +148,7 @@ def test_async_generators_stay_and_feel_a_cancelled_request() -> None:
     assert felt == ["cancelled"]
 
 
+@pytest.mark.usefixtures("in_process")
 @pytest.mark.parametrize("rows", [ROWS, np.array(ROWS)], ids=["list", "array"])
 def test_methods_called_by_handle(rows: Any) -> None:
     spec = recording(method="predict")
@@ -164,27 +165,14 @@ def test_async_method_with_keyword_arguments() -> None:
     assert asyncio.run(model.predict_async(rows=ROWS, factor=0.5)) == [0.25, 0.125, 0.375]
 
 
-def test_batched_method_is_still_batched() -> None:
+def test_function_over_http() -> None:
     spec = recording()
-    model = made(models.Batched, spec)
-
-    async def four() -> list[Any]:
-        return await asyncio.gather(*(model(post({"instances": [row]})) for row in [*ROWS, ROWS[0]]))
-
-    answers = asyncio.run(four())
-    assert [a["probabilities"][0] for a in answers] == [*SCORES, SCORES[0]]
-    assert model.seen() == [4]
-    assert sorted(tapped_rows(model, spec).inputs["b"].values.tolist()) == [1.0, 1.0, 1.0, 3.0]
-
-
-@pytest.mark.parametrize("deployment", [models.function, models.Multiplexed], ids=["function", "multiplexed"])
-def test_functions_and_multiplexed_models(deployment: Any) -> None:
-    spec = recording()
-    model = made(deployment, spec)
+    model = made(models.function, spec)
     assert asyncio.run(model(post({"instances": ROWS}))) == {"probabilities": SCORES}
     assert len(tapped_rows(model, spec)) == 3
 
 
+@pytest.mark.usefixtures("in_process")
 def test_function_by_handle_in_serve() -> None:
     spec = recording()
     handle = serve.run(instrument(models.plain_function.bind(), spec), name=spec.monitors, _local_testing_mode=True)
@@ -201,6 +189,7 @@ def test_model_that_warms_up_and_reads_the_query() -> None:
     assert tapped_rows(model, spec).inputs["b"].values.tolist() == [3.0]  # and not the warm-up
 
 
+@pytest.mark.usefixtures("in_process")
 def test_inner_node_of_a_composition() -> None:
     spec = recording(deployment="First", method="predict")
     first = models.ByHandle.options(name="First").bind()

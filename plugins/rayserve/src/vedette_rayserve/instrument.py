@@ -66,10 +66,10 @@ def _refuse(cls: type, name: str, spec: Instrumentation) -> None:
         raise CannotInstrument(f"deployment {name!r} is instrumented already")
     if any(base.__name__ == "TaskConsumerWrapper" for base in cls.__mro__):
         raise CannotInstrument(f"deployment {name!r} is a @task_consumer: its tasks do not pass through Serve's requests")
-    found = inspect.getattr_static(cls, method, None)
+    found = next((vars(base)[method] for base in cls.__mro__ if method in vars(base)), None)
     if found is None:
         public = [key for key, value in inspect.getmembers(cls, callable) if not key.startswith("_")]
-        known = ", ".join([*(["__call__"] if "__call__" in dir(cls) else []), *public])
+        known = ", ".join([*(["__call__"] if any("__call__" in vars(base) for base in cls.__mro__) else []), *public])
         raise CannotInstrument(f"deployment {name!r} has no method {method!r} (capture.method); it has {known}")
     if isinstance(found, staticmethod | classmethod | property) or not callable(found):
         raise CannotInstrument(f"{name}.{method} is a {type(found).__name__}; capture.method names an ordinary method")
