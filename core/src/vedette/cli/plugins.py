@@ -80,8 +80,7 @@ def _print(rows: list[Row], failures: tuple[PluginFailure, ...]) -> None:
     table = Table(box=None, pad_edge=False)
     entries = [{key: str(value or "") for key, value in row.to_json().items()} for row in rows]
     for heading in ("name", "kind", "package", "version", "state", "summary"):
-        width = max([len(heading), *(len(entry[heading].partition(":")[0]) for entry in entries)])
-        table.add_column(heading, no_wrap=True, min_width=None if heading == "summary" else width)
+        table.add_column(heading, no_wrap=heading != "summary")
     for row, entry in zip(rows, entries, strict=True):
         cells = {key: escape(value) for key, value in entry.items()}
         short = row.state.partition(":")[0]

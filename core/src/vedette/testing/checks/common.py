@@ -114,7 +114,7 @@ def _answer_under_seed(lab: Lab, seed: int) -> object:
 
 
 def _global_state() -> tuple[Any, Any]:
-    state = np.random.get_state()  # noqa: NPY002
+    state: Any = np.random.get_state()  # noqa: NPY002
     return (state[0], state[1].tolist(), *state[2:]), random.getstate()
 
 
