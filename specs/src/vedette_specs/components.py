@@ -6,14 +6,14 @@ import copy
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from vedette_specs.batch import Batch
 from vedette_specs.columns import Floats, Mask
-from vedette_specs.convert import Tabular, as_batch
+from vedette_specs.convert import Tabular, as_batch, as_tabular
 from vedette_specs.decisions import benjamini_hochberg, conformal_p_values
 from vedette_specs.results import Event, Explanation, Result, Verdict
 from vedette_specs.schema import Kind, Schema
@@ -309,6 +309,33 @@ class Explainer(Fittable):
         BudgetExhausted is thrown in at the limit; the generator then returns its best answer with error bars.
         Returns one Explanation per row of `rows`.
         """
+
+    def explain(
+        self, data: Batch | Tabular, predict: Callable[[Any], Any], *, max_rows: int = 2000, random_state: int = 0
+    ) -> list[Explanation]:
+        """Explanations of some rows, for people; `predict` takes many rows, as what `data` is (array, DataFrame...).
+
+        Serving goes through the engine's query broker instead, which shares model calls and keeps to a deadline.
+        """
+        steps = self.steps(self.rows(data), ExplainContext(seed=random_state, max_rows=max_rows))
+
+        def answer(ask: Ask) -> Floats:
+            values = np.asarray(predict(as_tabular(ask.rows, data)), dtype=np.float64)
+            return values.reshape(len(ask.rows), -1)
+
+        left = max_rows
+        try:
+            asked = next(steps)
+            while True:
+                asks = asked if isinstance(asked, list) else [asked]
+                left -= sum(len(ask.rows) for ask in asks)
+                if left < 0:
+                    asked = steps.throw(BudgetExhausted(f"{max_rows} rows allowed"))
+                    continue
+                answers = [answer(ask) for ask in asks]
+                asked = steps.send(answers if isinstance(asked, list) else answers[0])
+        except StopIteration as stop:
+            return [replace(e, budget_exhausted=e.budget_exhausted or left < 0) for e in stop.value]
 
 
 class Sink(BaseComponent, ABC):

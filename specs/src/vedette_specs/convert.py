@@ -33,6 +33,24 @@ def as_batch(data: Batch | Tabular, schema: Schema | None = None) -> Batch:
     return Batch(inputs=inputs, schema=full, labels=None if labels is None else label_column(labels, schema))
 
 
+def as_tabular(batch: Batch, like: Batch | Tabular) -> Batch | Tabular:
+    """The inputs of `batch` in the form that `like` has: array (n, d), DataFrame, dict, records, or a Batch as it is.
+
+    For functions of people's own, which take what the people have in their hands.
+    """
+    if isinstance(like, Batch) or hasattr(like, "to_pydict"):
+        return batch
+    if isinstance(like, Mapping):
+        return {name: column.to_list() for name, column in batch.inputs.items()}
+    if hasattr(like, "columns"):  # DataFrame
+        return type(like)({name: column.to_list() for name, column in batch.inputs.items()})
+    if isinstance(like, Sequence) and like and isinstance(like[0], Mapping):
+        return batch.to_records()
+    if all(column.kind == "numeric" for column in batch.inputs.values()):
+        return batch.matrix()
+    return np.array(list(zip(*(column.to_list() for column in batch.inputs.values()), strict=True)), dtype=object)
+
+
 def label_column(values: Any, schema: Schema) -> Column:
     """Labels or predictions: numbers for regression, else categories in the order of the classes."""
     if schema.task == "regression":

@@ -54,10 +54,10 @@ class Mahalanobis(OutlierDetector):
             raise ValueError(f"Mahalanobis needs a numeric input; there are {list(reference.inputs)}")
         rows = reference.matrix(self.columns_)
         known = np.isfinite(rows)
-        if empty := [name for name, seen in zip(self.columns_, known.any(axis=0).tolist(), strict=True) if not seen]:
+        seen = known.sum(axis=0)
+        if empty := [self.columns_[i] for i in np.flatnonzero(seen == 0)]:
             raise ValueError(f"Mahalanobis: columns {empty} have no value in the reference")
         values = np.where(known, rows, 0.0)
-        seen = known.sum(axis=0)
         self.mean_: Floats = values.sum(axis=0) / seen
         deviations = np.where(known, values - self.mean_, 0.0)
         spread = np.sqrt((deviations**2).sum(axis=0) / seen)
