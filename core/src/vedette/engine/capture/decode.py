@@ -210,7 +210,7 @@ def _ids(view: _View, rows: int, capture: CaptureSpec) -> str | list[str] | None
     named = next((found for name in _ID_HEADERS if (found := header(call, name))), None) if call.headers else None
     if named:
         return named
-    for part in (view.body, view.response):
+    for part in (view.body, present(lambda: view.response)):
         if isinstance(part, Mapping) and isinstance(part.get("id"), str) and part["id"] and _is_protocol(part):
             return str(part["id"])
     return None

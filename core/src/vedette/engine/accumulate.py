@@ -1,0 +1,188 @@
+"""Counting batches: what a worker holds in memory between two checkpoints, per (series, segment, tick)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vedette.config.plan import MonitorSpec
+from vedette.engine.bundle import Bundle, fits, in_order
+from vedette.engine.flags import OutlierFlags
+from vedette.engine.views import NoInput, Views, segment_keys
+from vedette.store.panes import Pane
+from vedette_specs.batch import Batch
+from vedette_specs.codec import encode
+from vedette_specs.columns import Floats, Mask
+
+logger = logging.getLogger("vedette.worker")
+NameSegment = Callable[[int, str], str]  # (series, wanted segment) -> the one that the store allows
+
+
+@dataclass
+class Delta:
+    """Rows counted since the last checkpoint. states: alias -> component state."""
+
+    rows: int = 0
+    states: dict[str, Any] = field(default_factory=dict)
+    labelled: int = 0
+    lag: float = 0.0
+
+
+@dataclass
+class Failure:
+    """A component that raised: its series is quarantined, `rows` of it are missing."""
+
+    series: int
+    monitor: str
+    reason: str
+    rows: int
+
+
+class Accumulator:
+    """Deltas of some monitors. Not thread-safe: it belongs to its worker's thread."""
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        series: Mapping[str, int],
+        monitors: Iterable[MonitorSpec],
+        name_segment: NameSegment | None = None,
+        labelled: bool = False,
+    ) -> None:
+        """series: monitor -> series id.
+
+        labelled: False where predictions are counted (of monitors that wait for labels only the rows are),
+        True where labelled rows are.
+        """
+        self.bundle = bundle
+        self.series = dict(series)
+        self.labelled = labelled
+        self.monitors = [m for m in in_order(monitors) if m.name in self.series]
+        self.deltas: dict[tuple[int, str, int], Delta] = {}
+        self.quarantined: set[int] = set()
+        self.failures: list[Failure] = []
+        self._waits = {m.name for m in self.monitors if needs_labels(bundle, m)}
+        self._segments: dict[tuple[int, str], str] = {}
+        self._name_segment = name_segment or (lambda series, segment: segment)
+
+    def add(self, batch: Batch, lags: Floats | None = None) -> Mask:
+        """Count a batch; returns (n,) True for rows that some outlier detector holds as candidates.
+
+        lags: (n,) seconds between prediction and label.
+        """
+        views = Views(batch, self.bundle.preprocessors)
+        candidates = np.zeros(len(batch), dtype=bool)
+        for spec in self.monitors:
+            series = self.series[spec.name]
+            if series in self.quarantined:
+                self.failures.append(Failure(series, spec.name, "", len(batch)))
+                continue
+            try:
+                candidates |= self._add_monitor(spec, series, views, lags)
+            except NoInput as error:
+                logger.debug("monitor %s: %s", spec.name, error)
+            except Exception as error:  # a stranger's component: its series stops, the others go on
+                logger.exception("monitor %s raised and is quarantined", spec.name)
+                self._drop(series, spec.name, f"{type(error).__name__}: {error}", len(batch))
+        return candidates
+
+    def _drop(self, series: int, monitor: str, reason: str, rows: int) -> None:
+        self.quarantined.add(series)
+        lost = [key for key in self.deltas if key[0] == series]
+        rows += sum(self.deltas.pop(key).rows for key in lost)
+        self.failures.append(Failure(series, monitor, reason, rows))
+
+    def _add_monitor(self, spec: MonitorSpec, series: int, views: Views, lags: Floats | None) -> Mask:
+        view = views.view(spec)
+        candidates = np.zeros(len(view), dtype=bool)
+        for segment, of_segment in _groups(segment_keys(view, spec.by)):
+            name = self._segment(series, str(segment))
+            part = _cut(view, of_segment)
+            flags = self.bundle.metric(spec.name, spec.components[0].alias, name)
+            scores = flags.detector.score_batch(part) if isinstance(flags, OutlierFlags) else None
+            for tick, of_tick in _groups(ticks_of(part, spec.tick)):
+                delta = self.deltas.setdefault((series, name, int(tick)), Delta())
+                rows = _cut(part, of_tick)
+                if self.labelled:
+                    delta.labelled += len(rows)
+                    delta.lag += 0.0 if lags is None else float(_cut(_cut(lags, of_segment), of_tick).sum())
+                else:
+                    delta.rows += len(rows)
+                if self.labelled or spec.name not in self._waits:
+                    self._add_rows(delta, spec, name, rows, None if scores is None else _cut(scores, of_tick))
+            if isinstance(flags, OutlierFlags) and scores is not None:
+                views.put_scores(spec.name, scores, of_segment)
+                candidates[_where(of_segment)] = flags.candidates(scores)
+        return candidates
+
+    def _add_rows(self, delta: Delta, spec: MonitorSpec, segment: str, rows: Batch, scores: Floats | None) -> None:
+        for part in spec.components:
+            component = self.bundle.metric(spec.name, part.alias, segment)
+            if component is None or not fits(component, rows):
+                continue
+            state = delta.states.get(part.alias)
+            state = component.create() if state is None else state
+            if isinstance(component, OutlierFlags) and scores is not None:
+                delta.states[part.alias] = component.add_scored(state, rows, scores)
+            else:
+                delta.states[part.alias] = component.add(state, rows)
+
+    def _segment(self, series: int, wanted: str) -> str:
+        if not wanted:
+            return wanted
+        key = (series, wanted)
+        if key not in self._segments:
+            self._segments[key] = self._name_segment(series, wanted)
+        return self._segments[key]
+
+    def take(self) -> tuple[list[Pane], list[Failure]]:
+        """The deltas as panes, and the failures; the accumulator is empty afterwards."""
+        parts = [delta_pane(*key, delta) for key, delta in self.deltas.items()]
+        failures = self.failures
+        self.deltas, self.failures = {}, []
+        return parts, failures
+
+
+def delta_pane(series: int, segment: str, tick: int, delta: Delta) -> Pane:
+    state = encode(delta.states) if delta.states else None
+    return Pane(series, segment, tick, delta.rows, state, delta.labelled, delta.lag)
+
+
+def needs_labels(bundle: Bundle, spec: MonitorSpec) -> bool:
+    """Whether the monitor's rows are counted when labels come, rather than when predictions do."""
+    if spec.of == "labels":
+        return True
+    components = [bundle.metric(spec.name, part.alias) for part in spec.components]
+    return any(component is not None and component.tags.needs_labels for component in components)
+
+
+def _where(index: Any) -> Any:
+    return slice(None) if index is None else index
+
+
+def _cut(rows: Any, index: Any) -> Any:
+    if index is None:
+        return rows
+    return rows.take(index) if isinstance(rows, Batch) else rows[index]
+
+
+def ticks_of(batch: Batch, tick: float) -> NDArray[np.int64]:
+    """(n,) tick numbers: floor(event time / tick)."""
+    if batch.times is None:
+        raise ValueError("a batch of traffic has event times")
+    return np.floor(batch.times / tick).astype(np.int64)
+
+
+def _groups(keys: NDArray[Any]) -> list[tuple[Any, Any]]:
+    """(value, positions) of each distinct key; positions None where all rows have one."""
+    if not len(keys):
+        return []
+    if (keys == keys[0]).all():
+        return [(keys[0], None)]
+    values, inverse = np.unique(keys, return_inverse=True)
+    return [(value, np.flatnonzero(inverse == i)) for i, value in enumerate(values)]

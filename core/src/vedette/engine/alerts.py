@@ -1,0 +1,145 @@
+"""Alert rules on published results: pending, firing, resolved, as in Prometheus. A window is judged once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, Literal
+
+from sqlalchemy import Connection
+
+from vedette.config import rules
+from vedette.config.plan import AlertSpec
+from vedette.engine.bundle import Bundle
+from vedette.engine.events import make_event
+from vedette.store import outbox, results
+from vedette.store.results import AlertState, StoredResult
+from vedette_specs.results import Alert, Event
+
+Path = tuple[str, ...]
+parse_rule = lru_cache(maxsize=512)(rules.parse)
+
+
+@dataclass(frozen=True)
+class ResultScope:
+    """What a rule sees: the results by monitor name, the first of which is the rule's own."""
+
+    connection: Connection
+    bundle: Bundle
+    found: Mapping[str, StoredResult]
+    home: str
+    silence: Callable[[float], bool | None]
+
+    def value(self, path: Path, column: str | None) -> float | None:
+        monitor, name = self._split(path)
+        result = self.found.get(monitor)
+        if result is None or result.status != "ok":
+            return None
+        return _pick(result.body["values"], name, column)
+
+    def reference(self, path: Path, column: str | None) -> float | None:
+        monitor, name = self._split(path)
+        segment = self.found[monitor].segment if monitor in self.found else ""
+        return _pick(self.bundle.reference_values.get((monitor, segment), {}), name, column)
+
+    def before(self, path: Path, column: str | None, seconds: float) -> float | None:
+        monitor, name = self._split(path)
+        result = self.found.get(monitor)
+        if result is None:
+            return None
+        earlier = results.query(
+            self.connection, result.model, monitor, result.window, result.segment,
+            until=result.end - seconds, series=result.series, limit=1,
+        )  # fmt: skip
+        return _pick(earlier[0].body["values"], name, column) if earlier and earlier[0].status == "ok" else None
+
+    def no_data(self, seconds: float) -> bool | None:
+        return self.silence(seconds)
+
+    def _split(self, path: Path) -> tuple[str, str]:
+        return (path[0], path[1]) if len(path) == 2 else (self.home, path[0])
+
+
+def _pick(values: Mapping[str, Any], name: str, column: str | None) -> float | None:
+    value = values.get(name)
+    if column is not None:
+        value = value.get(column) if isinstance(value, Mapping) else None
+    return float(value) if isinstance(value, int | float) else None
+
+
+def judge(
+    connection: Connection,
+    bundle: Bundle,
+    rule: AlertSpec,
+    found: Mapping[str, StoredResult],
+    silence: Callable[[float], bool | None],
+    now: float,
+    hooks: bool = False,
+    end: float | None = None,
+) -> list[Event]:
+    """Evaluate a rule on results and move its state; returns the events, which are queued for the sinks.
+
+    The rule's home is its monitor, or the results' first. Nothing happens for windows that it has judged already.
+    """  # fmt: skip
+    home = rule.monitor or next(iter(found), "")
+    first = found.get(home)
+    segment, window = (first.segment, first.window) if first is not None else ("", "")
+    at = end if end is not None else max((r.end for r in found.values()), default=now)
+    model = bundle.plan.model
+    state = results.get_alert_state(connection, model, rule.name, segment, window)
+    if at <= state.judged:
+        return []
+    scope = ResultScope(connection, bundle, found, home, silence)
+    holds = parse_rule(rule.when).evaluate(scope)
+    after, change = advance(state, None if holds is None else bool(holds), at, rule)
+    value = _shown_value(rule, scope)
+    details = {"results": {name: result.id for name, result in found.items() if result.id}, "window_end": at}
+    alert = Alert(rule.name, home, segment, window, change or _shown(after), rule.severity, after.since, value,
+                  rule.when, details)  # fmt: skip
+    results.put_alert_state(connection, model, rule.name, segment, window, after, alert.to_json())
+    if change is None:
+        return []
+    return [record(connection, bundle, alert, at, now, hooks)]
+
+
+def record(connection: Connection, bundle: Bundle, alert: Alert, at: float, now: float, hooks: bool = False) -> Event:
+    """Write a change of an alert's state to the history and to the outbox."""
+    model = bundle.plan.model
+    body = alert.to_json() | {"time": at}
+    results.add_alert(connection, model, body, at)
+    event = make_event(
+        "alert", model, alert.monitor, alert.segment, at, body, alert.rule, alert.window, alert.state, at
+    )
+    outbox.put(connection, bundle.plan, event, now, hooks)
+    return event
+
+
+Change = Literal["pending", "firing", "resolved"]
+
+
+def advance(state: AlertState, holds: bool | None, end: float, rule: AlertSpec) -> tuple[AlertState, Change | None]:
+    """The state after an evaluation. Unknown neither advances nor resets."""
+    state = replace(state, judged=end)
+    if holds is None:
+        return state, None
+    if not holds:
+        change: Change | None = "resolved" if state.state == "firing" else None
+        return AlertState(judged=end), change
+    since = state.since if state.count else end
+    count = state.count + 1
+    if state.state == "firing":
+        return replace(state, count=count), None
+    if count >= rule.for_count and end - since >= rule.for_seconds:
+        return AlertState("firing", since, count, end), "firing"
+    return AlertState("pending", since, count, end), "pending" if state.state != "pending" else None
+
+
+def _shown(state: AlertState) -> Any:
+    return state.state
+
+
+def _shown_value(rule: AlertSpec, scope: ResultScope) -> float | None:
+    """The first value that the rule names, for people."""
+    names = sorted(parse_rule(rule.when).names)
+    return scope.value(names[0], None) if names else None

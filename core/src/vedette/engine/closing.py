@@ -1,0 +1,370 @@
+"""The reduction of one series: on-time parts close ticks and move windows, late parts revise what was published."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import Connection
+
+from vedette.config.plan import MonitorSpec, WindowSpec
+from vedette.engine import alerts
+from vedette.engine.accumulate import Failure
+from vedette.engine.bundle import Bundle
+from vedette.engine.evaluate import Evaluator, body_of, decode_states, with_labels
+from vedette.engine.events import event_id, failure_event, make_event, seed_of
+from vedette.engine.flags import OutlierFlags
+from vedette.engine.recompute import recompute_tick
+from vedette.engine.windows import SlidingWindow, Span, TwoStacks, join_all
+from vedette.store import jobs, labels, leases, outbox, panes, results, series
+from vedette.store.database import Store
+from vedette.store.jobs import Job
+from vedette.store.leases import Lease
+from vedette.store.panes import Pane, PartsChanged
+from vedette.store.results import StoredResult
+from vedette.store.series import Series
+from vedette_specs.codec import encode
+from vedette_specs.components import Tick
+
+TICKS = "tick"  # the window name of results that belong to one tick
+SETTLED = 1.0  # seconds without a further correction after which a tick is recomputed
+REVISE_EVERY = 1.0  # seconds between revisions of a window by rows
+
+
+@dataclass
+class Closing:
+    """What one transaction writes."""
+
+    replaced: list[int] = field(default_factory=list)
+    panes: list[Pane] = field(default_factory=list)
+    results: list[StoredResult] = field(default_factory=list)
+    memories: list[tuple[str, int, Any]] = field(default_factory=list)
+    segments: dict[str, tuple[int, int | None]] = field(default_factory=dict)
+    late: list[tuple[str, int]] = field(default_factory=list)
+    late_rows: int = 0
+    jobs: list[Job] = field(default_factory=list)
+
+
+class SeriesReducer:
+    """One monitor's series. Holds the sliding windows in memory; all else is in the store."""
+
+    def __init__(self, store: Store, bundle: Bundle, spec: MonitorSpec, series_id: int, labelled: bool) -> None:
+        self.store = store
+        self.bundle = bundle
+        self.spec = spec
+        self.id = series_id
+        self.labelled = labelled
+        self.tick = spec.tick
+        self.model = bundle.plan.model
+        self._sliding: dict[tuple[str, str], SlidingWindow] = {}
+        self._evaluators: dict[str, Evaluator] = {}
+
+    @property
+    def grace(self) -> float:
+        return max((w.grace for w in self.spec.windows), default=0.0)
+
+    def evaluator(self, segment: str) -> Evaluator:
+        if segment not in self._evaluators:
+            self._evaluators[segment] = Evaluator(self.bundle, self.spec, segment)
+        return self._evaluators[segment]
+
+    def close_ticks(self, lease: Lease, watermark: float, hooks: bool, limit: int) -> bool:
+        """Close a run of ticks in one transaction; True when there may be more."""
+        stop = _floor((watermark - self.grace) / self.tick)
+        with self.store.read() as connection:
+            row = next(s for s in series.all_series(connection, self.model, self.spec.name) if s.id == self.id)
+            parts = panes.open_parts(connection, self.id, stop, limit)
+            if not parts and not (self._windows_by_time() and stop > row.closed):
+                return False
+            more = len(parts) >= limit
+            upto = max(row.closed, parts[-1].tick + 1 if more else stop)
+            closing = self._plan(connection, row, parts, upto, watermark)
+        if not parts and not closing.results:
+            return False
+        try:
+            self._commit(lease, row, closing, upto, hooks, watermark)
+        except BaseException:
+            self._sliding.clear()
+            raise
+        return more
+
+    def _windows_by_time(self) -> list[WindowSpec]:
+        return [w for w in self.spec.windows if w.span is not None or w.lifetime]
+
+    def _plan(self, connection: Connection, row: Series, parts: Sequence[Pane], upto: int, watermark: float) -> Closing:
+        closing = Closing()
+        on_time: dict[str, list[Span]] = {}
+        for (tick, segment), group in groupby(parts, key=lambda p: (p.tick, p.segment)):
+            members = list(group)
+            if tick < row.kept_from:  # its pane is gone: a revision would show a window without its other rows
+                closing.replaced += [p.id for p in members]
+                closing.late_rows += sum(p.rows + p.labelled for p in members)
+            elif tick < row.closed:
+                self._close_late(connection, closing, members, segment, tick)
+            else:
+                span = self._close_tick(closing, members, segment)
+                on_time.setdefault(segment, []).append(span)
+        counted = series.segment_rows(connection, self.id)
+        for segment in on_time.keys() | (counted.keys() if self._windows_by_time() else set()):
+            spans = on_time.get(segment, [])
+            total, last = counted.get(segment, (0, None))
+            self._move_windows(connection, closing, segment, spans, row.closed, upto, total, watermark)
+            if spans:
+                self._per_tick(connection, closing, segment, spans, last)
+                closing.segments[segment] = (total + sum(s.rows for s in spans), spans[-1].first)
+        if closing.late:
+            self._sliding.clear()  # their ticks have changed
+        return closing
+
+    def _close_tick(self, closing: Closing, members: Sequence[Pane], segment: str) -> Span:
+        span = self._merged(members, segment)
+        closing.replaced += [p.id for p in members]
+        closing.panes.append(self._pane(span, segment))
+        return span
+
+    def _close_late(
+        self, connection: Connection, closing: Closing, members: list[Pane], segment: str, tick: int
+    ) -> None:
+        before = panes.closed_range(connection, self.id, segment, tick, tick + 1)
+        self._close_tick(closing, [*before, *members], segment)
+        closing.late.append((segment, tick))
+        closing.late_rows += sum(p.rows for p in members)
+
+    def _merged(self, members: Sequence[Pane], segment: str) -> Span:
+        spans = [Span(p.tick, p.tick + 1, p.rows, decode_states(p.state), p.labelled, p.lag) for p in members]
+        merged = join_all(spans, self.evaluator(segment).merge)
+        assert merged is not None
+        return merged
+
+    def _pane(self, span: Span, segment: str) -> Pane:
+        state = encode(dict(span.states)) if span.states else None
+        return Pane(self.id, segment, span.first, span.rows, state, span.labelled, span.lag, closed=True)
+
+    def _move_windows(
+        self, connection: Connection, closing: Closing, segment: str, spans: list[Span],
+        closed: int, upto: int, total: int, watermark: float,
+    ) -> None:  # fmt: skip
+        for window in self.spec.windows:
+            if window.lifetime:
+                self._lifetime(connection, closing, segment, window, spans, watermark)
+                continue
+            sliding = self._sliding_window(connection, segment, window, closed, total)
+            for due in sliding.advance(spans, closed, upto):
+                found = self._result(segment, window, due.span, due.start, due.end, 0, watermark)
+                closing.results.append(found)
+
+    def _sliding_window(
+        self, connection: Connection, segment: str, window: WindowSpec, closed: int, total: int
+    ) -> SlidingWindow:
+        key = (segment, window.name)
+        if key not in self._sliding:
+            stacks = TwoStacks(self.evaluator(segment).merge)
+            for pane in self._held(connection, segment, window, closed):
+                stacks.push(self._merged([pane], segment))
+            self._sliding[key] = SlidingWindow(window, self.tick, stacks, total)
+        return self._sliding[key]
+
+    def _held(self, connection: Connection, segment: str, window: WindowSpec, closed: int) -> list[Pane]:
+        """Closed panes that a window still holds when ticks from `closed` on come."""
+        if closed <= series.BEFORE_ALL:
+            return []
+        if window.rows is not None:
+            first = panes.closed_ticks(connection, self.id, segment, window.rows)
+            return [] if first is None else panes.closed_range(connection, self.id, segment, first, closed)
+        length = round((window.span or 0.0) / self.tick)
+        return panes.closed_range(connection, self.id, segment, closed - length, closed)
+
+    def _lifetime(
+        self, connection: Connection, closing: Closing, segment: str, window: WindowSpec,
+        spans: list[Span], watermark: float,
+    ) -> None:  # fmt: skip
+        if not spans:
+            return
+        before = panes.closed_range(connection, self.id, segment, series.BEFORE_ALL, spans[0].first)
+        held = [self._merged([pane], segment) for pane in before]
+        whole = join_all([*held, *spans], self.evaluator(segment).merge)
+        assert whole is not None
+        start, end = whole.first * self.tick, whole.stop * self.tick
+        closing.results.append(self._result(segment, window, whole, start, end, 0, watermark))
+
+    def _result(
+        self, segment: str, window: WindowSpec, span: Span, start: float, end: float, revision: int, watermark: float
+    ) -> StoredResult:
+        found = self.evaluator(segment).result(span, window.name, start, end, revision)
+        if self.labelled:
+            found = with_labels(found, span, self.bundle.plan.labels, end, watermark)
+        fewest = max(window.min_rows, 1)
+        if found.n < fewest and found.status == "ok":
+            found = replace(found, status="insufficient")
+        return self._stored(segment, window.name, start, end, revision, found.n, found.status, body_of(found))
+
+    def _stored(
+        self, segment: str, window: str, start: float, end: float, revision: int, n: int, status: str, body: Any
+    ) -> StoredResult:
+        return StoredResult(
+            self.id, self.model, self.spec.name, window, segment, start, end, revision, n, status, body,
+            judged=status != "immature",
+        )  # fmt: skip
+
+    def _per_tick(
+        self, connection: Connection, closing: Closing, segment: str, spans: Sequence[Span], last: int | None
+    ) -> None:
+        if self.spec.kind == "change":
+            self._fold(connection, closing, segment, spans, last)
+        elif self.spec.kind in ("outlier", "adversarial"):
+            self._flag(closing, segment, spans)
+
+    def _fold(
+        self, connection: Connection, closing: Closing, segment: str, spans: Sequence[Span], last: int | None
+    ) -> None:
+        stored = results.get_memory(connection, self.id, f"fold:{segment}")
+        memory = None if stored is None else stored[1]
+        for span in spans:
+            start, end = span.first * self.tick, span.stop * self.tick
+            gap = 0.0 if last is None else (span.first - last - 1) * self.tick
+            seed = seed_of(self.spec.name, TICKS, segment, end)
+            folded = self.evaluator(segment).fold(memory, span.states, Tick(start, end, gap, seed))
+            last = span.first
+            if folded is None:
+                return
+            memory = folded.memory
+            body = body_of(folded.result)
+            body["details"]["scores"] = dict(folded.scores)
+            n, status = folded.result.n, folded.result.status
+            closing.results.append(self._stored(segment, TICKS, start, end, 0, n, status, body))
+        closing.memories.append((f"fold:{segment}", spans[-1].first, memory))
+
+    def _flag(self, closing: Closing, segment: str, spans: Sequence[Span]) -> None:
+        for span in spans:
+            start, end = span.first * self.tick, span.stop * self.tick
+            found = self.evaluator(segment).result(span, TICKS, start, end, 0)
+            closing.results.append(self._stored(segment, TICKS, start, end, 0, found.n, found.status, body_of(found)))
+            closing.jobs += self._explain_jobs(span, segment, end)
+
+    def _explain_jobs(self, span: Span, segment: str, created: float) -> list[Job]:
+        if self.spec.explain is None:
+            return []
+        part = self.spec.components[0]
+        flags = self.evaluator(segment).component(part)
+        state = span.states.get(part.alias)
+        if not isinstance(flags, OutlierFlags) or state is None:
+            return []
+        name = self.spec.explain.explainer
+        return [
+            Job(event_id("explain", self.model, self.spec.name, name, item["id"], item["row"]), name, self.spec.name,
+                segment, item["id"], item["row"], item["batch"], created, 0)
+            for item in flags.flagged_inputs(state)
+        ]  # fmt: skip
+
+    def _commit(self, lease: Lease, row: Series, closing: Closing, upto: int, hooks: bool, watermark: float) -> None:
+        with self.store.write() as connection:
+            leases.check(connection, lease)
+            if series.lock(connection, self.id).closed != row.closed:
+                raise PartsChanged(f"series {self.id} was closed further by someone else")
+            now = self.store.now(connection)
+            panes.replace(connection, closing.replaced, closing.panes)
+            for name, tick, memory in closing.memories:
+                results.put_memory(connection, self.id, name, tick, memory)
+            for segment, (total, last) in closing.segments.items():
+                series.set_segment_rows(connection, self.id, segment, total, last)
+            self._publish(connection, closing.results, now, hooks, watermark)
+            for segment, tick in closing.late:
+                span = tick * self.tick, (tick + 1) * self.tick
+                results.mark_dirty(connection, self.id, segment, *span, folded=TICKS)
+            self._queue(connection, closing.jobs, now)
+            series.close_to(connection, self.id, upto, closing.late_rows)
+
+    def _queue(self, connection: Connection, wanted: Sequence[Job], now: float) -> None:
+        """Explain jobs within the monitor's budget."""
+        explain = self.spec.explain
+        if explain is None or not wanted:
+            return
+        left = explain.at_most - jobs.made_since(connection, self.model, self.spec.name, now - explain.per)
+        for job in wanted[: max(0, left)]:
+            jobs.put(connection, self.model, replace(job, created=now))
+
+    def _publish(
+        self, connection: Connection, found: Sequence[StoredResult], now: float, hooks: bool, watermark: float
+    ) -> None:
+        """Store results, queue their events, and let the monitor's rule judge those that are ready."""
+        for result in found:
+            fresh = replace(result, created=result.created or now, revised=now)
+            results.put(connection, fresh)
+            event = make_event(
+                "result", self.model, self.spec.name, result.segment, result.end, fresh.to_json(),
+                result.window, result.end, result.revision,
+            )  # fmt: skip
+            outbox.put(connection, self.bundle.plan, event, now, hooks)
+            if self.spec.alert is not None and result.status != "immature":
+                silence = _silence(watermark, result.end)
+                alerts.judge(connection, self.bundle, self.spec.alert, {self.spec.name: fresh}, silence, now, hooks)
+
+    def revise(self, lease: Lease, watermark: float, hooks: bool, force: bool) -> int:
+        """Publish new revisions of windows whose ticks have changed; returns how many."""
+        with self.store.read() as connection:
+            stale = {r.id: r for r in results.dirty(connection, self.id)}
+            if self.labelled:
+                within = self.bundle.plan.labels.within
+                ripe = [r for r in results.unjudged(connection, self.id) if watermark >= r.end + within]
+                stale.update({r.id: r for r in ripe})
+            now = self.store.now(connection)
+            due = [r for r in stale.values() if force or now - r.revised >= self._patience(r.window)]
+            revised = [self._revised(connection, old, watermark) for old in sorted(due, key=lambda r: r.end)]
+        if not revised:
+            return 0
+        with self.store.write() as connection:
+            leases.check(connection, lease)
+            self._publish(connection, revised, self.store.now(connection), hooks, watermark)
+        return len(revised)
+
+    def _patience(self, window: str) -> float:
+        spec = next((w for w in self.spec.windows if w.name == window), None)
+        if spec is None or spec.rows is not None:
+            return REVISE_EVERY
+        return min(spec.every or spec.span or REVISE_EVERY, 60.0)
+
+    def _revised(self, connection: Connection, old: StoredResult, watermark: float) -> StoredResult:
+        first, stop = round(old.start / self.tick), round(old.end / self.tick)
+        held = panes.closed_range(connection, self.id, old.segment, first, stop)
+        merged = join_all([self._merged([p], old.segment) for p in held], self.evaluator(old.segment).merge)
+        window = next((w for w in self.spec.windows if w.name == old.window), WindowSpec(old.window))
+        span = merged if merged is not None else Span(first, stop, 0, {})
+        fresh = self._result(old.segment, window, span, old.start, old.end, old.revision + 1, watermark)
+        return replace(fresh, created=old.created, judged=old.judged or fresh.judged)
+
+    def recompute(self, lease: Lease) -> None:
+        """Rebuild ticks whose labels were corrected from the stored predictions."""
+        if not self.labelled:
+            return
+        with self.store.read() as connection:
+            ticks = labels.asked_recomputes(connection, self.id, self.store.now(connection) - SETTLED, 100)
+        for tick in ticks:
+            with self.store.write() as connection:
+                leases.check(connection, lease)
+                row = series.lock(connection, self.id)
+                if tick >= row.closed:
+                    continue
+                fresh = recompute_tick(connection, self.bundle, self.spec, self.id, tick)
+                labels.done_recompute(connection, self.id, tick)
+                for segment in fresh:
+                    span = tick * self.tick, (tick + 1) * self.tick
+                    results.mark_dirty(connection, self.id, segment, *span, folded=TICKS)
+            self._sliding.clear()
+
+    def quarantine(self, reason: str) -> None:
+        with self.store.write() as connection:
+            if series.quarantine(connection, self.id, reason):
+                now = self.store.now(connection)
+                event = failure_event(self.model, Failure(self.id, self.spec.name, reason, 0), now)
+                outbox.put(connection, self.bundle.plan, event, now)
+
+
+def _floor(value: float) -> int:
+    return int(min(max(math.floor(value), series.BEFORE_ALL), -series.BEFORE_ALL))
+
+
+def _silence(watermark: float, end: float) -> Any:
+    return lambda seconds: watermark - end > seconds

@@ -1,0 +1,47 @@
+"""Alert rules over several monitors, judged on the latest result of each."""
+
+from __future__ import annotations
+
+from vedette.config.plan import AlertSpec
+from vedette.engine import alerts
+from vedette.engine.bundle import Bundle
+from vedette.store import leases, results
+from vedette.store.database import Store
+from vedette.store.leases import Lease
+from vedette.store.results import StoredResult
+
+
+class CrossAlerts:
+    """The plan's top-level rules. Runs under the lease of the default pool."""
+
+    def __init__(self, store: Store, bundle: Bundle, hooks: bool) -> None:
+        self.store = store
+        self.bundle = bundle
+        self.hooks = hooks
+        self._seen: dict[str, float] = {}
+
+    def step(self, lease: Lease, watermark: float) -> None:
+        for rule in self.bundle.plan.alerts:
+            self._judge(rule, lease, watermark)
+
+    def _judge(self, rule: AlertSpec, lease: Lease, watermark: float) -> None:
+        parsed = alerts.parse_rule(rule.when)
+        monitors = sorted({path[0] for path in parsed.names if len(path) > 1})
+        with self.store.read() as connection:
+            latest = [results.query(connection, self.bundle.plan.model, m, segment="", limit=1) for m in monitors]
+        found: dict[str, StoredResult] = {
+            name: rows[0] for name, rows in zip(monitors, latest, strict=True) if rows and rows[0].status != "immature"
+        }
+        newest = max((r.end for r in found.values()), default=-float("inf"))
+        at = max(newest, watermark) if "no_data" in rule.when else newest
+        if at <= self._seen.get(rule.name, -float("inf")) or at == -float("inf"):
+            return
+        with self.store.write() as connection:
+            leases.check(connection, lease)
+            now = self.store.now(connection)
+
+            def silence(seconds: float) -> bool | None:
+                return watermark - newest > seconds
+
+            alerts.judge(connection, self.bundle, rule, found, silence, now, self.hooks, end=at)
+        self._seen[rule.name] = at

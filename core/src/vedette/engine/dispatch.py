@@ -1,0 +1,62 @@
+"""Delivering the outbox to sinks and to plugins' event hooks."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import cast
+
+from vedette.config.plan import Plan
+from vedette.plugins import Registry
+from vedette.store import outbox
+from vedette.store.database import Store
+from vedette.store.outbox import HOOKS, Parcel
+from vedette_specs.components import Sink
+
+logger = logging.getLogger("vedette.sinks")
+
+
+@dataclass
+class Dispatcher:
+    """Only the holder of the default pool's lease runs it; after a change of holder an event may come twice."""
+
+    store: Store
+    plan: Plan
+    registry: Registry
+    _sinks: dict[str, Sink] = field(default_factory=dict)
+
+    def step(self) -> int:
+        """Deliver what is due; returns how many events were delivered."""
+        with self.store.read() as connection:
+            due = outbox.due(connection, self.plan.model, self.store.now(connection))
+        return sum(self._deliver(parcel) for parcel in due)
+
+    def _deliver(self, parcel: Parcel) -> bool:
+        try:
+            if parcel.sink == HOOKS:
+                self.registry.emit(parcel.event)
+            else:
+                self._sink(parcel.sink).emit(parcel.event)
+        except Exception as error:  # a sink may fail in any way; the event is kept and tried again
+            logger.warning("sink %s: event %s failed: %s", parcel.sink, parcel.event.id, error)
+            with self.store.write() as connection:
+                reason = f"{type(error).__name__}: {error}"
+                outbox.failed(connection, parcel, reason, self.store.now(connection))
+            return False
+        with self.store.write() as connection:
+            outbox.delivered(connection, parcel, self.store.now(connection))
+        return True
+
+    def _sink(self, name: str) -> Sink:
+        if name not in self._sinks:
+            spec = next((s for s in self.plan.sinks if s.name == name), None)
+            if spec is None:
+                raise LookupError(f"sink {name!r} is no longer configured")
+            made = self.registry.build(spec.component.use, spec.component.options, ("sink",))
+            self._sinks[name] = cast("Sink", made)
+        return self._sinks[name]
+
+    def close(self) -> None:
+        for sink in self._sinks.values():
+            sink.close()
+        self._sinks.clear()

@@ -1,0 +1,114 @@
+"""From merged states to results: what a window's values are, under the names that rules use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from vedette.config.plan import ComponentSpec, LabelsSpec, MonitorSpec
+from vedette.engine.bundle import Bundle, named_values
+from vedette.engine.events import seed_of
+from vedette.engine.windows import Span
+from vedette_specs.codec import decode
+from vedette_specs.components import Folded, Memory, Metric, ResultContext, Tick
+from vedette_specs.results import Result, json_number
+
+NO_REFERENCE = {"reason": "no reference"}
+_RANK = {"ok": 0, "immature": 1, "insufficient": 2}
+
+
+class ComponentFailed(RuntimeError):
+    """A component raised on a state: its series is to be quarantined."""
+
+
+@dataclass(frozen=True)
+class Evaluator:
+    """The components of one monitor at work on one segment."""
+
+    bundle: Bundle
+    spec: MonitorSpec
+    segment: str
+
+    def component(self, part: ComponentSpec) -> Metric | None:
+        return self.bundle.metric(self.spec.name, part.alias, self.segment)
+
+    def merge(self, left: Mapping[str, Any], right: Mapping[str, Any]) -> dict[str, Any]:
+        """Merge states alias by alias; what one side lacks is the other's."""
+        merged = {**left, **right}
+        for part in self.spec.components:
+            if part.alias in left and part.alias in right:
+                component = self.component(part)
+                if component is not None:
+                    merged[part.alias] = self._guard(component.merge, left[part.alias], right[part.alias])
+        return merged
+
+    def result(self, span: Span, window: str, start: float, end: float, revision: int) -> Result:
+        """The monitor's result on a merged span of ticks."""
+        seed = seed_of(self.spec.name, window, self.segment, end)
+        ctx = ResultContext(window, self.segment, revision, start, end, seed)
+        values: dict[str, Any] = {}
+        details: dict[str, Any] = {}
+        status = "ok"
+        for part in self.spec.components:
+            component = self.component(part)
+            if component is None:
+                details[part.alias], status = NO_REFERENCE, "insufficient"
+                continue
+            state = span.states.get(part.alias)
+            found = self._guard(component.result, component.create() if state is None else state, ctx)
+            values.update(named_values(part, found.values))
+            body = {k: v for k, v in found.to_json().items() if k not in ("values", "n", "status")}
+            if rest := {**body.pop("details", {}), **body}:
+                details[part.alias] = rest
+            status = max(status, found.status, key=_RANK.__getitem__)
+        n = span.labelled if span.labelled else span.rows
+        return Result(values, n, status, details)  # type: ignore[arg-type]
+
+    def fold(self, memory: Memory | None, states: Mapping[str, Any], tick: Tick) -> Folded | None:
+        """The detector's memory after a tick; None where it has no reference."""
+        part = self.spec.components[0]
+        component: Any = self.component(part)
+        if component is None:
+            return None
+        state = states.get(part.alias)
+        before = self._guard(component.start) if memory is None else memory
+        folded = self._guard(component.fold, before, component.create() if state is None else state, tick)
+        if folded.result.values.get("alarm"):
+            return Folded(self._guard(component.start), folded.result, folded.scores)
+        return Folded(folded.memory, folded.result, folded.scores)
+
+    def _guard(self, call: Any, *arguments: Any) -> Any:
+        try:
+            return call(*arguments)
+        except Exception as error:
+            raise ComponentFailed(f"{self.spec.name}: {type(error).__name__}: {error}") from error
+
+
+def decode_states(data: bytes | None) -> dict[str, Any]:
+    return {} if data is None else decode(data)
+
+
+def with_labels(result: Result, span: Span, labels: LabelsSpec, end: float, watermark: float) -> Result:
+    """Coverage, lag and maturity of a result on labelled rows."""
+    coverage = span.labelled / span.rows if span.rows else None
+    mature = (coverage is not None and coverage >= labels.coverage) or watermark >= end + labels.within
+    status = result.status if mature or result.status == "insufficient" else "immature"
+    facts = {
+        "coverage": coverage,
+        "labelled": span.labelled,
+        "predictions": span.rows,
+        "lag": span.lag / span.labelled if span.labelled else None,
+        "mature": mature,
+    }
+    return Result(result.values, result.n, status, {**result.details, "labels": facts})
+
+
+def body_of(result: Result) -> dict[str, Any]:
+    """What is stored and sent: the same JSON whoever computed it."""
+    return {
+        "values": json_number(result.values),
+        "n": int(result.n),
+        "status": result.status,
+        "details": json_number(result.details),
+    }

@@ -1,0 +1,144 @@
+"""Labels meet predictions: first labels become deltas at prediction time, corrections ask for a recomputation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+
+from vedette.config.plan import MonitorSpec
+from vedette.engine.accumulate import Accumulator, needs_labels
+from vedette.engine.bundle import Bundle
+from vedette.engine.recompute import attach
+from vedette.store import labels, leases, panes, predictions, series
+from vedette.store.database import Store
+from vedette.store.labels import Label
+from vedette.store.leases import Lease
+from vedette_specs.batch import Batch, concat
+
+LIMIT = 5000  # labels joined in one transaction
+Key = tuple[str, int]
+
+
+@dataclass
+class Joiner:
+    """Runs under the lease of the pool that keeps the predictions."""
+
+    store: Store
+    bundle: Bundle
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.model = self.bundle.plan.model
+        self.monitors = [m for m in self.bundle.plan.monitors if needs_labels(self.bundle, m)]
+
+    def step(self, lease: Lease) -> int:
+        """Join what can be joined now; returns how many labels were looked at."""
+        seen = 0
+        while True:
+            with self.store.read() as connection:
+                if not labels.pending(connection, self.model, self.store.now(connection), 1):
+                    return seen
+            with self.store.write() as connection:
+                leases.check(connection, lease)
+                now = self.store.now(connection)
+                waiting = labels.pending(connection, self.model, now, LIMIT)
+                self._join(connection, waiting, now)
+            seen += len(waiting)
+            if len(waiting) < LIMIT:
+                return seen
+
+    def _join(self, connection: Connection, waiting: Sequence[Label], now: float) -> None:
+        first: dict[Key, Label] = {}
+        for label in waiting:
+            first.setdefault(label.key, label)  # a second one of the same row waits for the next round
+        rows = self._rows_of(connection, first.values())
+        found = {key: first[key] for key in rows}
+        in_force = labels.applied(connection, self.model, found)
+        same = [label.id for key, label in found.items() if key in in_force and in_force[key].value == label.value]
+        changed = {k: v for k, v in found.items() if k in in_force and in_force[k].value != v.value}
+        new = {key: label for key, label in found.items() if key not in in_force}
+        labels.set_state(connection, same, "superseded")
+        self._correct(connection, changed, in_force, rows, now)
+        self._apply(connection, new, rows)
+        self._wait(connection, [label for key, label in first.items() if key not in rows], now)
+
+    def _rows_of(self, connection: Connection, wanted: Iterable[Label]) -> dict[Key, tuple[Batch, int]]:
+        """(request, row) -> the block that holds it, and the position there."""
+        keys = {label.key for label in wanted}
+        blocks = predictions.find_blocks(connection, self.model, (request[:256] for request, _ in keys))
+        loaded = predictions.load(connection, (b for ids in blocks.values() for b in ids), self.bundle.plan.schema)
+        found: dict[Key, tuple[Batch, int]] = {}
+        for batch in loaded.values():
+            if batch.ids is None or batch.rows is None:
+                continue
+            for i, key in enumerate(zip(batch.ids.tolist(), batch.rows.tolist(), strict=True)):
+                if key in keys and key not in found:
+                    found[key] = (batch, i)
+        return found
+
+    def _apply(self, connection: Connection, new: dict[Key, Label], rows: dict[Key, tuple[Batch, int]]) -> None:
+        """Count newly labelled rows in the panes of their prediction time, with the labels' new state."""
+        if not new:
+            return
+        active = {s.monitor: s.id for s in series.active(connection, self.model) if s.status == "active"}
+        for series_id in sorted(active[m.name] for m in self.monitors if m.name in active):
+            series.lock(connection, series_id)  # a recomputation sees these labels and this part, or neither
+        accumulator = self._accumulator(connection, active)
+        for batch in _batches(new, rows):
+            labelled, lags = attach(batch, new, self.bundle.plan.schema)
+            accumulator.add(labelled, lags)
+        parts, failures = accumulator.take()
+        panes.insert(connection, parts)
+        for failure in failures:
+            series.add_missing(connection, failure.series, failure.rows)
+            if failure.reason:
+                series.quarantine(connection, failure.series, failure.reason)
+        labels.set_state(connection, [label.id for label in new.values()], "applied")
+
+    def _accumulator(self, connection: Connection, active: dict[str, int]) -> Accumulator:
+        def name(series_id: int, segment: str) -> str:
+            return series.segment_name(connection, series_id, segment)
+
+        return Accumulator(self.bundle, active, self.monitors, name, labelled=True)
+
+    def _correct(
+        self, connection: Connection, changed: dict[Key, Label], in_force: dict[Key, Label],
+        rows: dict[Key, tuple[Batch, int]], now: float,
+    ) -> None:  # fmt: skip
+        labels.set_state(connection, [in_force[key].id for key in changed], "superseded")
+        labels.set_state(connection, [label.id for label in changed.values()], "applied")
+        active = {s.monitor: s.id for s in series.active(connection, self.model) if s.status == "active"}
+        for key in changed:
+            batch, position = rows[key]
+            assert batch.times is not None
+            for spec in self._running(active):
+                tick = math.floor(float(batch.times[position]) / spec.tick)
+                labels.ask_recompute(connection, active[spec.name], tick, now)
+
+    def _running(self, active: dict[str, int]) -> list[MonitorSpec]:
+        return [m for m in self.monitors if m.name in active]
+
+    def _wait(self, connection: Connection, unmatched: Sequence[Label], now: float) -> None:
+        """A label before its prediction is normal; after `within` it is given up and counted."""
+        within = self.bundle.plan.labels.within
+        given_up = [label.id for label in unmatched if now - label.received > within]
+        labels.set_state(connection, given_up, "unmatched")
+        labels.postpone(connection, [label for label in unmatched if label.id not in set(given_up)], now)
+
+
+def _batches(new: dict[Key, Label], rows: dict[Key, tuple[Batch, int]]) -> list[Batch]:
+    """The newly labelled rows, those of one form together."""
+    by_block: dict[int, tuple[Batch, list[int]]] = {}
+    for key in new:
+        batch, position = rows[key]
+        by_block.setdefault(id(batch), (batch, []))[1].append(position)
+    forms: dict[tuple[object, ...], list[Batch]] = {}
+    for batch, positions in by_block.values():
+        prediction = None if batch.prediction is None else batch.prediction.kind
+        width = None if batch.probabilities is None else batch.probabilities.shape[1]
+        form = (prediction, width, *sorted((name, column.kind) for name, column in batch.attributes.items()))
+        forms.setdefault(form, []).append(batch.take(sorted(positions)))
+    return [concat(batches) for batches in forms.values()]

@@ -1,0 +1,98 @@
+"""Deploying a bundle: which monitors keep their state, which begin a new series, which end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import Connection
+
+from vedette.engine import alerts
+from vedette.engine.bundle import Bundle
+from vedette.engine.worker_core import pool_id
+from vedette.store import results, series
+from vedette.store.database import Store
+from vedette.store.results import AlertState
+from vedette.store.series import Series
+from vedette_specs.results import Alert
+
+Action = Literal["start", "keep", "restart", "retire"]
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a deploy does to one monitor."""
+
+    monitor: str
+    action: Action
+    reason: str
+    series: int | None = None
+
+
+def diff(store: Store, bundle: Bundle) -> list[Change]:
+    """What `deploy` would do; writes nothing."""
+    with store.read() as connection:
+        return _changes(connection, bundle)
+
+
+def deploy(store: Store, bundle: Bundle) -> list[Change]:
+    """Make the bundle the one that its model's monitors run on. Doing it again changes nothing."""
+    plan = bundle.plan
+    with store.write() as connection:
+        now = store.now(connection)
+        series.put_bundle(connection, bundle.digest, plan.model, bundle.to_bytes(), now)
+        series.deployed(connection, plan.model, lock=True)
+        changes = _changes(connection, bundle)
+        for change in changes:
+            _apply(connection, bundle, change, now)
+        series.deploy(connection, plan.model, bundle.digest, now)
+    return changes
+
+
+def _changes(connection: Connection, bundle: Bundle) -> list[Change]:
+    plan = bundle.plan
+    running = {s.monitor: s for s in series.active(connection, plan.model)}
+    changes = [_change(bundle, spec.name, running.get(spec.name)) for spec in plan.monitors]
+    gone = running.keys() - {spec.name for spec in plan.monitors}
+    return changes + [Change(name, "retire", "no longer declared", running[name].id) for name in sorted(gone)]
+
+
+def _change(bundle: Bundle, monitor: str, old: Series | None) -> Change:
+    if old is None:
+        return Change(monitor, "start", "new")
+    if old.fingerprint != bundle.fingerprint(monitor, bundle.plan.model_version or ""):
+        return Change(monitor, "restart", "its component, options, input, schema or reference changed", old.id)
+    if old.status == "quarantined":
+        return Change(monitor, "restart", f"was quarantined: {old.reason}", old.id)
+    return Change(monitor, "keep", "unchanged", old.id)
+
+
+def _apply(connection: Connection, bundle: Bundle, change: Change, now: float) -> None:
+    model = bundle.plan.model
+    if change.series is not None and change.action in ("restart", "retire"):
+        series.retire(connection, change.series, change.reason, now)
+        _resolve_alerts(connection, bundle, change.monitor, now)
+    if change.action == "retire":
+        return
+    spec = bundle.plan.monitor(change.monitor)
+    pool = pool_id(model, spec.pool)
+    if change.action == "keep" and change.series is not None:
+        series.set_pool(connection, change.series, pool)
+        return
+    mark = bundle.fingerprint(change.monitor, bundle.plan.model_version or "")
+    series.start(connection, model, change.monitor, pool, mark, bundle.digest, spec.tick, now)
+
+
+def _resolve_alerts(connection: Connection, bundle: Bundle, monitor: str, now: float) -> None:
+    """Alerts of a series that ends are resolved, since nobody would ever do so."""
+    model = bundle.plan.model
+    for body, state in results.live_alerts(connection, model):
+        if body["monitor"] != monitor:
+            continue
+        fields = {k: v for k, v in body.items() if k in Alert.__dataclass_fields__}
+        details = {**body.get("details", {}), "reason": "config_changed"}
+        alert = Alert(**{**fields, "state": "resolved", "details": details})
+        cleared = AlertState(judged=state.judged)
+        results.put_alert_state(connection, model, alert.rule, alert.segment, alert.window, cleared, alert.to_json())
+        if state.state == "firing":
+            alerts.record(connection, bundle, alert, now, now)

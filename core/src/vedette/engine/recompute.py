@@ -1,0 +1,60 @@
+"""Rebuilding a tick of a labelled series from stored predictions, after a label in it was corrected."""
+
+from __future__ import annotations
+
+import numpy as np
+from sqlalchemy import Connection
+
+from vedette.config.plan import MonitorSpec
+from vedette.engine.accumulate import Accumulator
+from vedette.engine.bundle import Bundle
+from vedette.store import labels, panes, predictions, series
+from vedette.store.labels import Label
+from vedette.store.panes import Pane
+from vedette_specs.batch import Batch
+from vedette_specs.columns import Floats
+from vedette_specs.convert import label_column
+from vedette_specs.schema import Schema
+
+
+def recompute_tick(connection: Connection, bundle: Bundle, spec: MonitorSpec, series_id: int, tick: int) -> list[str]:
+    """Replace a tick's panes by what the labels in force say; the series' row must be locked. Returns its segments."""
+    old = panes.tick_panes(connection, series_id, tick)
+    start, end = tick * spec.tick, (tick + 1) * spec.tick
+    accumulator = Accumulator(
+        bundle, {spec.name: series_id}, [spec], lambda s, segment: series.segment_name(connection, s, segment), True
+    )
+    for block in predictions.blocks_between(connection, bundle.plan.model, start, end, bundle.plan.schema):
+        if block.times is None or block.ids is None:
+            continue
+        rows = block.take((block.times >= start) & (block.times < end))
+        requests = [str(item) for item in rows.ids] if rows.ids is not None else []
+        in_force = labels.applied_of_requests(connection, bundle.plan.model, requests)
+        labelled, lags = attach(rows, in_force, bundle.plan.schema)
+        if len(labelled):
+            accumulator.add(labelled, lags)
+    counted: dict[str, int] = {}
+    for pane in old:
+        counted[pane.segment] = counted.get(pane.segment, 0) + pane.rows
+    parts = {pane.segment: pane for pane in accumulator.take()[0] if pane.tick == tick}
+    fresh = []
+    for segment in counted.keys() | parts.keys():
+        part = parts.get(segment)
+        state, labelled_rows, lag = (part.state, part.labelled, part.lag) if part is not None else (None, 0, 0.0)
+        rows_counted = counted.get(segment, 0)
+        fresh.append(Pane(series_id, segment, tick, rows_counted, state, labelled_rows, lag, closed=True))
+    panes.replace(connection, [pane.id for pane in old], fresh)
+    return [pane.segment for pane in fresh]
+
+
+def attach(rows: Batch, found: dict[tuple[str, int], Label], schema: Schema) -> tuple[Batch, Floats]:
+    """(the rows that have a label, with it; (n,) seconds from prediction to label)."""
+    assert rows.ids is not None
+    assert rows.rows is not None
+    keys = list(zip(map(str, rows.ids), map(int, rows.rows), strict=True))
+    positions = [i for i, key in enumerate(keys) if key in found]
+    chosen = [found[keys[i]] for i in positions]
+    part = rows.take(np.asarray(positions, dtype=np.intp))
+    times = part.times if part.times is not None else np.zeros(len(part))
+    lags = np.asarray([label.time for label in chosen], dtype=np.float64) - times
+    return part.replace(labels=label_column([label.value for label in chosen], schema)), lags

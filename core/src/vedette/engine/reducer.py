@@ -1,0 +1,173 @@
+"""Closing ticks: one holder per pool merges parts, computes results, folds sequential detectors, judges alerts."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from vedette.engine.accumulate import needs_labels
+from vedette.engine.bundle import Bundle
+from vedette.engine.closing import SeriesReducer
+from vedette.engine.cross_alerts import CrossAlerts
+from vedette.engine.evaluate import ComponentFailed
+from vedette.engine.joiner import Joiner
+from vedette.engine.worker_core import pool_id
+from vedette.plugins import Registry
+from vedette.store import leases, log, panes, series
+from vedette.store.database import Store
+from vedette.store.leases import Lease, LeaseLost
+from vedette.store.panes import PartsChanged
+from vedette.store.series import Series
+
+logger = logging.getLogger("vedette.reducer")
+TTL = 10.0  # seconds that a lease outlives its holder's last sign of life
+HEARD = 30.0  # seconds after which a silent producer no longer holds the watermark
+IDLE_GRACE = 10.0  # how far the watermark stays behind the clock when no producer is heard
+TELL_EVERY = 1.0  # seconds between writes of the watermark, for a successor and for status pages
+PARTS = 2000  # parts read at a time
+
+
+@dataclass
+class Reducer:
+    """The steps of a pool's reducer. `clock` gives event time's "now" (the store's by default)."""
+
+    store: Store
+    bundle: Bundle
+    pool: str
+    registry: Registry
+    clock: Callable[[], float] | None = None
+    ttl: float = TTL
+    idle_grace: float = IDLE_GRACE
+    joins_labels: bool = True
+    holder: str = field(default_factory=lambda: uuid.uuid4().hex)
+    lease: Lease | None = None
+    watermark: float = -math.inf
+
+    def __post_init__(self) -> None:
+        self.model = self.bundle.plan.model
+        self.pool_id = pool_id(self.model, self.pool)
+        self.hooks = self.registry.hook.listens()
+        self._renewed = self._told = -math.inf
+        self._reducers: dict[int, SeriesReducer] = {}
+        self._bundles: dict[str, Bundle] = {self.bundle.digest: self.bundle}
+        self.joiner = Joiner(self.store, self.bundle) if self.joins_labels else None
+        self.cross = CrossAlerts(self.store, self.bundle, self.hooks)
+
+    def step(self, until: float | None = None, revise: bool = False) -> bool:
+        """Close what can be closed; False while another process holds the lease.
+
+        until: close everything below this event time, whatever the watermark says (end of a replay or session).
+        revise: publish revisions now, however recently a window was revised.
+        """
+        try:
+            if not self._hold():
+                return False
+            self._reduce_all(until, revise)
+        except (LeaseLost, PartsChanged) as error:
+            logger.warning("reducer of %s starts over: %s", self.pool_id, error)
+            self.drop()
+        except BaseException:
+            self.drop()
+            raise
+        return True
+
+    def drop(self) -> None:
+        """Forget everything that is in memory."""
+        self._reducers.clear()
+        self.lease = None
+        self.watermark = -math.inf
+
+    def close(self) -> None:
+        if self.lease is not None:
+            with self.store.write() as connection:
+                leases.release(connection, self.lease)
+        self.drop()
+
+    def _hold(self) -> bool:
+        if self.lease is not None and time.monotonic() - self._renewed < self.ttl / 4:
+            return True
+        self._renewed = time.monotonic()
+        with self.store.write() as connection:
+            now = self.store.now(connection)
+            found = leases.acquire(connection, self.pool_id, 0, self.holder, now, self.ttl)
+        if found != self.lease:
+            self._reducers.clear()
+        self.lease = found
+        return found is not None
+
+    def _reduce_all(self, until: float | None, revise: bool) -> None:
+        assert self.lease is not None
+        if self.joiner is not None and self.pool == "default":
+            self.joiner.step(self.lease)
+        self.watermark = self._watermark() if until is None else until
+        for row in self._series():
+            self._reduce_series(row, revise)
+        if self.pool == "default":
+            self.cross.step(self.lease, self.watermark)
+
+    def _watermark(self) -> float:
+        """Event time below which no more rows are expected; monotone, never above now."""
+        assert self.lease is not None
+        with self.store.read() as connection:
+            now = self.store.now(connection)
+            event_now = now if self.clock is None else self.clock()
+            low, logged = log.watermark(connection, self.pool_id, now - HEARD)
+        mark = min(event_now, event_now - self.idle_grace if low is None else low)
+        if logged is not None:
+            mark = min(mark, logged)
+        mark = max(mark, self.watermark)
+        if time.monotonic() - self._told >= TELL_EVERY:
+            self._told = time.monotonic()
+            with self.store.write() as connection:
+                leases.check(connection, self.lease)
+                mark = leases.raise_watermark(connection, self.lease, mark)
+        return mark
+
+    def _series(self) -> list[Series]:
+        """Series of this pool that take rows, and retired ones whose last parts are not merged yet."""
+        with self.store.read() as connection:
+            rows = [s for s in series.all_series(connection, self.model) if s.pool == self.pool_id]
+            return [s for s in rows if s.status != "retired" or panes.has_open(connection, s.id)]
+
+    def _reduce_series(self, row: Series, revise: bool) -> None:
+        reducer = self._reducer(row)
+        if reducer is None or self.lease is None:
+            return
+        try:
+            while reducer.close_ticks(self.lease, self.watermark, self.hooks, PARTS):
+                pass
+            reducer.recompute(self.lease)
+            reducer.revise(self.lease, self.watermark, self.hooks, revise)
+        except ComponentFailed as error:
+            logger.exception("monitor %s raised and is quarantined", row.monitor)
+            self._reducers.pop(row.id, None)
+            reducer.quarantine(str(error))
+
+    def _reducer(self, row: Series) -> SeriesReducer | None:
+        if row.id not in self._reducers:
+            bundle = self._bundle_of(row)
+            if bundle is None:
+                return None
+            spec = bundle.plan.monitor(row.monitor)
+            self._reducers[row.id] = SeriesReducer(self.store, bundle, spec, row.id, needs_labels(bundle, spec))
+        return self._reducers[row.id]
+
+    def _bundle_of(self, row: Series) -> Bundle | None:
+        """A running series is reduced by today's bundle, a retired one by the bundle that it ran under."""
+        if row.status != "retired" and _has(self.bundle, row.monitor):
+            return self.bundle
+        if row.digest not in self._bundles:
+            with self.store.read() as connection:
+                body = series.get_bundle(connection, row.digest)
+            if body is None:
+                return None
+            self._bundles[row.digest] = Bundle.from_bytes(body, self.registry)
+        return self._bundles[row.digest]
+
+
+def _has(bundle: Bundle, monitor: str) -> bool:
+    return any(m.name == monitor for m in bundle.plan.monitors)

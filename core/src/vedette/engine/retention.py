@@ -1,0 +1,68 @@
+"""Forgetting: whole blocks of predictions, panes that no window needs, old results, delivered events."""
+
+from __future__ import annotations
+
+import math
+
+from vedette.config.plan import MonitorSpec, Plan
+from vedette.engine.bundle import Bundle
+from vedette.store import outbox, panes, predictions, results, series
+from vedette.store.database import Store
+from vedette.store.series import Series
+
+LATENESS = 86_400.0  # how long a closed tick can still be revised by late rows
+
+
+class Retention:
+    """Runs in the holder of the default pool's lease, about once a minute."""
+
+    def __init__(self, store: Store, bundle: Bundle) -> None:
+        self.store = store
+        self.bundle = bundle
+
+    def step(self) -> dict[str, int]:
+        """Returns what was dropped, by kind."""
+        plan = self.bundle.plan
+        dropped = {"panes": 0}
+        with self.store.write() as connection:
+            now = self.store.now(connection)
+            old = now - max(plan.retention, horizon(plan))
+            dropped["blocks"] = predictions.drop_before(connection, plan.model, old)
+            dropped["results"] = results.drop_before(connection, plan.model, old)
+            dropped["events"] = outbox.drop_before(connection, plan.model, old)
+        for row in self._running():
+            dropped["panes"] += self._drop_panes(row, now)
+        return dropped
+
+    def _running(self) -> list[Series]:
+        names = {m.name for m in self.bundle.plan.monitors}
+        with self.store.read() as connection:
+            return [s for s in series.active(connection, self.bundle.plan.model) if s.monitor in names]
+
+    def _drop_panes(self, row: Series, now: float) -> int:
+        spec = self.bundle.plan.monitor(row.monitor)
+        if any(w.lifetime for w in spec.windows):
+            return 0
+        with self.store.write() as connection:
+            if series.lock(connection, row.id).kept_from != row.kept_from:
+                return 0
+            first = math.floor((now - reach(spec, self.bundle.plan)) / row.tick)
+            for segment in series.segment_rows(connection, row.id):
+                for window in spec.windows:
+                    if window.rows is not None:
+                        held = panes.closed_ticks(connection, row.id, segment, window.rows)
+                        first = first if held is None else min(first, held)
+            if first <= row.kept_from:
+                return 0
+            series.keep_from(connection, row.id, first)
+            return panes.drop_closed(connection, row.id, first)
+
+
+def reach(spec: MonitorSpec, plan: Plan) -> float:
+    """Seconds back that a monitor's panes can still be asked for."""
+    return max(LATENESS, plan.labels.within) + max((w.span or 0.0 for w in spec.windows), default=0.0)
+
+
+def horizon(plan: Plan) -> float:
+    """Seconds back that anything of the plan can still be asked for."""
+    return max((reach(m, plan) for m in plan.monitors), default=LATENESS)

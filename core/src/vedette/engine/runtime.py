@@ -1,0 +1,70 @@
+"""One process that runs all pools of a model: the same worker, reducer and store as everywhere."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from vedette.config.plan import MonitorSpec, Plan
+from vedette.engine import lifecycle
+from vedette.engine.bundle import Bundle
+from vedette.engine.lifecycle import Change
+from vedette.engine.worker import Worker, WorkerSettings
+from vedette.plugins import Registry
+from vedette.store import labels
+from vedette.store.database import Store
+
+
+class Runtime:
+    """Workers of every pool, in threads of this process."""
+
+    def __init__(
+        self,
+        store: Store,
+        bundle: Bundle,
+        registry: Registry,
+        settings: WorkerSettings | None = None,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        self.store = store
+        self.bundle = bundle
+        self.changes: list[Change] = lifecycle.deploy(store, bundle)
+        pools = bundle.plan.worker_pools
+        self.workers = {pool: Worker(store, bundle, pool, registry, settings, clock) for pool in pools}
+
+    def start(self) -> Runtime:
+        for worker in self.workers.values():
+            worker.start()
+        return self
+
+    def flush(self) -> None:
+        """Everything applied so far is checkpointed, labels are joined, closed ticks are evaluated."""
+        self._settle(None)
+
+    def finish(self, latest: float) -> None:
+        """Close all ticks and windows up to the last row at `latest` (event time)."""
+        self._settle(ends_after(self.bundle.plan, latest))
+
+    def _settle(self, until: float | None) -> None:
+        for worker in self.workers.values():
+            worker.flush()
+        with self.store.write() as connection:
+            labels.wake(connection, self.bundle.plan.model)
+        for _ in range(2):  # labels that are joined in the first round may land in pools reduced before
+            for worker in self.workers.values():
+                worker.reduce(until)
+
+    def close(self) -> None:
+        for worker in self.workers.values():
+            worker.close()
+
+
+def ends_after(plan: Plan, latest: float) -> float:
+    """Event time by which every window that a row at `latest` falls into for the first time has ended."""
+    return max((_end_after(spec, latest) for spec in plan.monitors), default=latest)
+
+
+def _end_after(spec: MonitorSpec, latest: float) -> float:
+    steps = [w.every or w.span or spec.tick for w in spec.windows if w.rows is None and not w.lifetime]
+    grace = max((w.grace for w in spec.windows), default=0.0)
+    return max((math.floor(latest / step) + 1) * step for step in [spec.tick, *steps]) + grace

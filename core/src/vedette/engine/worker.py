@@ -1,0 +1,223 @@
+"""A monitor replica at work: one thread commits and counts, one reduces, one delivers to sinks."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from vedette.engine.bundle import Bundle
+from vedette.engine.dispatch import Dispatcher
+from vedette.engine.reducer import Reducer
+from vedette.engine.retention import Retention
+from vedette.engine.transport import Busy
+from vedette.engine.worker_core import Parsed, WorkerCore
+from vedette.plugins import Registry
+from vedette.store.database import Store
+
+logger = logging.getLogger("vedette.worker")
+
+
+@dataclass(frozen=True)
+class WorkerSettings:
+    """Seconds, but for the queue's bounds."""
+
+    checkpoint_every: float = 1.0
+    adopt_every: float = 3.0
+    reduce_every: float = 0.5
+    deliver_every: float = 0.5
+    retain_every: float = 60.0
+    silent: float = 15.0
+    lease: float = 10.0
+    idle_grace: float = 10.0
+    drain: float = 5.0
+    queue_messages: int = 256
+    queue_bytes: int = 64 << 20
+    group: int = 64
+
+
+@dataclass
+class _Job:
+    """A message to commit, or (parsed None) a wish for a checkpoint."""
+
+    parsed: Parsed | None
+    size: int
+    done: Future[bool]
+
+
+class Worker:
+    """Runs a pool's monitors. Thread-safe.
+
+    apply(message) returns when the message is committed: True where it was new, False for a duplicate; raises
+    Busy(retry_after) when the worker is behind, CodecError for bytes that are no message.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        bundle: Bundle,
+        pool: str,
+        registry: Registry,
+        settings: WorkerSettings | None = None,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        self.settings = settings or WorkerSettings()
+        plan = bundle.plan
+        self.core = WorkerCore(
+            store, bundle, pool, plan.retention if clock is None else None, clock,
+            keeps_predictions=pool == plan.worker_pools[0], silent=self.settings.silent,
+        )  # fmt: skip
+        self.reducer = Reducer(store, bundle, pool, registry, clock, self.settings.lease, self.settings.idle_grace)
+        self.dispatcher = Dispatcher(store, plan, registry)
+        self.retention = Retention(store, bundle)
+        self._jobs: queue.Queue[_Job] = queue.Queue(self.settings.queue_messages)
+        self._queued_bytes = 0
+        self._reducing = threading.Lock()
+        self._stop = threading.Event()
+        self._closed = False
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> Worker:
+        self.core.enlist()
+        loops = {"worker": self._work, "reducer": self._reduce, "sinks": self._deliver}
+        self._threads = [
+            threading.Thread(target=loop, name=f"vedette-{name}-{self.core.pool}", daemon=True)
+            for name, loop in loops.items()
+        ]
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def submit(self, message: bytes) -> Future[bool]:
+        """Queue a message; the future is done when it is committed. Raises Busy or CodecError at once."""
+        if self._closed:
+            raise Busy(1.0, "the worker is shutting down")
+        parsed = self.core.parse(message)
+        if self._queued_bytes > self.settings.queue_bytes:
+            raise Busy(0.5)
+        job = _Job(parsed, len(message), Future())
+        try:
+            self._jobs.put_nowait(job)
+        except queue.Full:
+            raise Busy(0.5) from None
+        self._queued_bytes += job.size
+        return job.done
+
+    def apply(self, message: bytes, timeout: float | None = None) -> bool:
+        return self.submit(message).result(timeout)
+
+    def flush(self, timeout: float = 30.0) -> None:
+        """Return when all that was submitted before is checkpointed."""
+        wish = _Job(None, 0, Future())
+        self._jobs.put(wish, timeout=timeout)
+        wish.done.result(timeout)
+
+    def reduce(self, until: float | None = None) -> bool:
+        """Close what can be closed now, and publish all revisions; False while another process holds the lease."""
+        with self._reducing:
+            return self.reducer.step(until, revise=True)
+
+    @property
+    def lag(self) -> int:
+        """Messages that wait: what replicas scale by."""
+        return self._jobs.qsize()
+
+    def counts(self) -> dict[str, int]:
+        return dict(self.core.counts)
+
+    def close(self) -> None:
+        """Refuse, drain for a few seconds, checkpoint, release the lease."""
+        if self._closed:
+            return
+        self._closed = True
+        deadline = time.monotonic() + self.settings.drain
+        while not self._jobs.empty() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(max(0.1, deadline - time.monotonic()))
+        self.dispatcher.close()
+
+    def _work(self) -> None:
+        next_checkpoint = next_adoption = time.monotonic()
+        while not (self._stop.is_set() and self._jobs.empty()):
+            wait = max(0.0, next_checkpoint - time.monotonic())
+            group = self._next_group(wait)
+            wishes = [job for job in group if job.parsed is None]
+            self._commit([job for job in group if job.parsed is not None])
+            if wishes or time.monotonic() >= next_checkpoint:
+                self._checkpoint(wishes)
+                next_checkpoint = time.monotonic() + self.settings.checkpoint_every
+            if time.monotonic() >= next_adoption:
+                self._guard("adoption", self.core.adopt)
+                next_adoption = time.monotonic() + self.settings.adopt_every
+        self._guard("last checkpoint", self.core.checkpoint)
+        self._guard("retirement", self.core.retire)
+
+    def _next_group(self, wait: float) -> list[_Job]:
+        """What waits, at most a group; at least one job unless none comes in time."""
+        group: list[_Job] = []
+        try:
+            group.append(self._jobs.get(timeout=max(wait, 0.001)))
+            while len(group) < self.settings.group:
+                group.append(self._jobs.get_nowait())
+        except queue.Empty:
+            pass
+        self._queued_bytes -= sum(job.size for job in group)
+        return group
+
+    def _commit(self, jobs: list[_Job]) -> None:
+        if not jobs:
+            return
+        try:
+            fresh, logged = self.core.commit([job.parsed for job in jobs if job.parsed is not None])
+        except Exception as error:
+            logger.exception("a commit failed; its %d messages will be sent again", len(jobs))
+            for job in jobs:
+                job.done.set_exception(error)
+            return
+        for job, new in zip(jobs, fresh, strict=True):
+            job.done.set_result(new)
+        self._guard("counting", lambda: self.core.absorb(logged))
+
+    def _checkpoint(self, wishes: list[_Job]) -> None:
+        try:
+            self.core.checkpoint()
+        except Exception as error:
+            logger.exception("a checkpoint failed; its batches are in the log and will be taken up again")
+            for job in wishes:
+                job.done.set_exception(error)
+        else:
+            for job in wishes:
+                job.done.set_result(True)
+
+    def _reduce(self) -> None:
+        while not self._stop.wait(self.settings.reduce_every):
+            with self._reducing:
+                held = self._guard("reduction", self.reducer.step)
+            if not held:
+                self._stop.wait(self.settings.lease / 4)
+        with self._reducing:
+            self._guard("release", self.reducer.close)
+
+    def _deliver(self) -> None:
+        next_retention = time.monotonic() + self.settings.retain_every
+        while not self._stop.wait(self.settings.deliver_every):
+            if self.reducer.lease is None or self.core.pool != "default":
+                continue
+            self._guard("delivery", self.dispatcher.step)
+            if time.monotonic() >= next_retention:
+                self._guard("retention", self.retention.step)
+                next_retention = time.monotonic() + self.settings.retain_every
+
+    def _guard(self, what: str, call: Callable[[], object]) -> object:
+        """A thread outlives what goes wrong in one step: it is logged, and the step is tried again."""
+        try:
+            return call()
+        except Exception:
+            logger.exception("%s failed", what)
+            return None

@@ -1,0 +1,117 @@
+"""Opening the store: SQLite for one machine, PostgreSQL for a cluster."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Table, create_engine, event, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import make_url
+from sqlalchemy.pool import StaticPool
+
+from vedette.store.migrations import migrate
+
+BUSY_MS = 20_000
+PG_OPTIONS = "-c lock_timeout=15s -c idle_in_transaction_session_timeout=60s"
+
+
+class StoreError(RuntimeError):
+    """The store cannot be opened, or holds what this version cannot read."""
+
+
+class Store:
+    """The SQL database: the only point of coordination between processes.
+
+    url: "sqlite:///file.db" (one machine, local disk), "sqlite://" (memory, one process) or
+    "postgresql://user@host/database" (psycopg). Raises StoreError naming the URL without its password.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.engine = _engine(url)
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
+        # a database in memory has one connection, so its transactions take turns
+        self._turn: AbstractContextManager[Any] = threading.RLock() if _in_memory(url) else nullcontext()
+        try:
+            with self.write() as connection:
+                migrate(connection)
+        except StoreError:
+            raise
+        except Exception as error:
+            raise StoreError(f"store {self.shown_url}: {error}") from error
+
+    @property
+    def shown_url(self) -> str:
+        return make_url(self.url).render_as_string(hide_password=True)
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One transaction; on SQLite it takes the write lock at once, so that reads in it stay true."""
+        with self._turn, self.engine.connect() as connection, connection.begin():
+            if self.is_sqlite:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        with self._turn, self.engine.connect() as connection:
+            if self.is_sqlite:
+                connection.exec_driver_sql("BEGIN")
+            yield connection
+            connection.rollback()
+
+    def now(self, connection: Connection | None = None) -> float:
+        """The database's time, seconds since the epoch: the same clock for every replica."""
+        if self.is_sqlite:
+            return time.time()
+        if connection is None:
+            with self.read() as fresh:
+                return self.now(fresh)
+        return float(connection.scalar(select(func.extract("epoch", func.clock_timestamp()))) or 0.0)
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def upsert(
+    connection: Connection, table: Table, values: Mapping[str, Any], keys: tuple[str, ...], update: Mapping[str, Any]
+) -> None:
+    """Insert a row, or set `update` on the one that has its keys."""
+    build = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    statement = build(table).values(**values)
+    action = statement.on_conflict_do_update if update else None
+    if action is None:
+        connection.execute(statement.on_conflict_do_nothing(index_elements=list(keys)))
+    else:
+        connection.execute(action(index_elements=list(keys), set_=dict(update)))
+
+
+def _engine(url: str) -> Engine:
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "postgresql":
+        if parsed.drivername == "postgresql":
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        return create_engine(parsed, pool_pre_ping=True, connect_args={"options": PG_OPTIONS, "connect_timeout": 10})
+    if parsed.get_backend_name() != "sqlite":
+        raise StoreError(f"store: {parsed.get_backend_name()!r} is not supported; allowed: sqlite, postgresql")
+    options: dict[str, Any] = {"poolclass": StaticPool} if _in_memory(url) else {}
+    engine = create_engine(parsed, connect_args={"check_same_thread": False, "timeout": BUSY_MS / 1000}, **options)
+    event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def _in_memory(url: str) -> bool:
+    parsed = make_url(url)
+    return parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:")
+
+
+def _prepare_sqlite(connection: Any, record: Any) -> None:
+    connection.isolation_level = None  # the driver's own implicit BEGIN would come too late for BEGIN IMMEDIATE
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", f"busy_timeout={BUSY_MS}", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()

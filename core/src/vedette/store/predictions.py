@@ -1,0 +1,142 @@
+"""Stored predictions: one columnar block per batch, found by request id without an index row per prediction."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from sqlalchemy import Connection, and_, or_, select
+
+from vedette.store.database import upsert
+from vedette.store.log import LogRow
+from vedette.store.tables import payloads, prediction_ids, predictions
+from vedette_specs.batch import Batch
+from vedette_specs.columns import Mask
+from vedette_specs.schema import Schema
+
+CHUNK = 500
+MINTED = re.compile(r"([0-9a-f]{32})-(\d{1,15})")
+
+
+@dataclass(frozen=True)
+class Block:
+    """The predictions of one batch; inputs are only those of its payload."""
+
+    id: int
+    batch: Batch
+
+
+def minted(request: str) -> tuple[str, int] | None:
+    """(producer, counter) of an id that a tap minted, None for a client's own."""
+    found = MINTED.fullmatch(request)
+    return (found[1], int(found[2])) if found else None
+
+
+def keep(
+    connection: Connection, model: str, row: LogRow, batch: Batch, payload: Mask, columns: Sequence[str] = ()
+) -> None:
+    """Store a batch's predictions, and the inputs of the rows in `payload`; `columns` are kept for segments."""
+    requests = [] if batch.ids is None else list(dict.fromkeys(str(i) for i in batch.ids))
+    own = [m[1] for m in map(minted, requests) if m is not None and m[0] == row.producer]
+    segments = {name: batch.inputs[name] for name in columns if name in batch.inputs}
+    slim = batch.replace(inputs={}, attributes={**segments, **batch.attributes})
+    times = batch.times if batch.times is not None else np.zeros(len(batch))
+    block = connection.execute(
+        predictions.insert()
+        .values(
+            model=model, producer=row.producer, seq=row.seq, rows=len(batch),
+            min_time=float(times.min()), max_time=float(times.max()),
+            first_minted=min(own, default=None), last_minted=max(own, default=None),
+            model_version=row.model_version, blob=slim.to_bytes(),
+        )
+        .returning(predictions.c.id)
+    ).scalar_one()  # fmt: skip
+    theirs = [r for r in requests if (m := minted(r)) is None or m[0] != row.producer]
+    if theirs:
+        connection.execute(
+            prediction_ids.insert(), [{"model": model, "request": r[:256], "block": block} for r in theirs]
+        )
+    if payload.any():
+        blob = batch.take(payload).to_bytes()
+        upsert(connection, payloads, {"block": block, "blob": blob}, ("block",), {"blob": blob})
+
+
+def find_blocks(connection: Connection, model: str, requests: Iterable[str]) -> dict[str, list[int]]:
+    """request -> ids of the blocks that hold its rows."""
+    found: dict[str, list[int]] = {}
+    wanted = list(dict.fromkeys(requests))
+    for start in range(0, len(wanted), CHUNK):
+        some = wanted[start : start + CHUNK]
+        where = prediction_ids.c.model == model, prediction_ids.c.request.in_(some)
+        for request, block in connection.execute(
+            select(prediction_ids.c.request, prediction_ids.c.block).where(*where).order_by(prediction_ids.c.block)
+        ):
+            found.setdefault(request, []).append(block)
+        _find_minted(connection, model, some, found)
+    return found
+
+
+def _find_minted(connection: Connection, model: str, requests: Sequence[str], found: dict[str, list[int]]) -> None:
+    own = [(request, *m) for request in requests if (m := minted(request)) is not None and request not in found]
+    if not own:
+        return
+    spans: dict[str, tuple[int, int]] = {}
+    for _, producer, counter in own:
+        low, high = spans.get(producer, (counter, counter))
+        spans[producer] = (min(low, counter), max(high, counter))
+    p = predictions.c
+    overlap = [and_(p.producer == k, p.first_minted <= high, p.last_minted >= low) for k, (low, high) in spans.items()]
+    query = select(p.id, p.producer, p.first_minted, p.last_minted).where(p.model == model, or_(*overlap))
+    blocks = connection.execute(query.order_by(p.id)).all()
+    for request, producer, counter in own:
+        hits = [b.id for b in blocks if b.producer == producer and b.first_minted <= counter <= b.last_minted]
+        if hits:
+            found[request] = hits
+
+
+def load(connection: Connection, blocks: Iterable[int], schema: Schema) -> dict[int, Batch]:
+    wanted = sorted(set(blocks))
+    loaded: dict[int, Batch] = {}
+    for start in range(0, len(wanted), CHUNK):
+        some = wanted[start : start + CHUNK]
+        query = select(predictions.c.id, predictions.c.blob).where(predictions.c.id.in_(some))
+        loaded |= {row.id: Batch.from_bytes(row.blob, schema) for row in connection.execute(query)}
+    return loaded
+
+
+def blocks_between(connection: Connection, model: str, start: float, end: float, schema: Schema) -> list[Batch]:
+    """Blocks that hold event times in [start, end)."""
+    where = predictions.c.model == model, predictions.c.min_time < end, predictions.c.max_time >= start
+    query = select(predictions.c.blob).where(*where).order_by(predictions.c.id)
+    return [Batch.from_bytes(blob, schema) for blob in connection.scalars(query)]
+
+
+def payload_of(connection: Connection, block: int, schema: Schema) -> Batch | None:
+    blob = connection.scalar(select(payloads.c.blob).where(payloads.c.block == block))
+    return None if blob is None else Batch.from_bytes(blob, schema)
+
+
+def payload_row(connection: Connection, model: str, request: str, row: int, schema: Schema) -> Batch | None:
+    """One row with its inputs, where its payload was kept."""
+    for block in find_blocks(connection, model, [request]).get(request, []):
+        batch = payload_of(connection, block, schema)
+        if batch is None or batch.ids is None or batch.rows is None:
+            continue
+        hits = np.flatnonzero((batch.ids == request) & (batch.rows == row))
+        if len(hits):
+            return batch.take(hits[:1])
+    return None
+
+
+def drop_before(connection: Connection, model: str, time: float, limit: int = 1000) -> int:
+    """Delete whole blocks that ended before `time`; returns how many."""
+    where = predictions.c.model == model, predictions.c.max_time < time
+    ids = list(connection.scalars(select(predictions.c.id).where(*where).limit(limit)))
+    for start in range(0, len(ids), CHUNK):
+        some = ids[start : start + CHUNK]
+        connection.execute(payloads.delete().where(payloads.c.block.in_(some)))
+        connection.execute(prediction_ids.delete().where(prediction_ids.c.block.in_(some)))
+        connection.execute(predictions.delete().where(predictions.c.id.in_(some)))
+    return len(ids)

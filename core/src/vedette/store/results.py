@@ -1,0 +1,167 @@
+"""Results, the memories of sequential detectors, and the states of alerts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, and_, select, update
+
+from vedette.store.database import upsert
+from vedette.store.tables import alert_states, alerts, memories, results
+from vedette_specs.codec import decode, encode
+
+
+@dataclass(frozen=True)
+class StoredResult:
+    """A window's result. body: Result.to_json() plus what the engine adds (coverage, lag)."""
+
+    series: int
+    model: str
+    monitor: str
+    window: str
+    segment: str
+    start: float
+    end: float
+    revision: int
+    n: int
+    status: str
+    body: Mapping[str, Any]
+    created: float = 0.0
+    revised: float = 0.0
+    dirty: bool = False
+    judged: bool = False
+    id: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        keys = ("monitor", "window", "segment", "start", "end", "revision", "created", "revised")
+        return {key: getattr(self, key) for key in keys} | dict(self.body)
+
+
+def put(connection: Connection, result: StoredResult) -> None:
+    """Insert a window's first result, or replace the last revision of it."""
+    values = {k: v for k, v in result.__dict__.items() if k != "id"} | {"body": json.dumps(result.body)}
+    fresh = {k: values[k] for k in ("revision", "n", "status", "body", "revised", "dirty", "judged", "start")}
+    upsert(connection, results, values, ("series", "window", "segment", "end"), fresh)
+
+
+def mark_dirty(connection: Connection, series: int, segment: str, start: float, end: float, folded: str) -> int:
+    """Windows that hold some of [start, end) are to be revised; those named `folded` never are."""
+    where = results.c.series == series, results.c.segment == segment, results.c.window != folded
+    overlap = results.c.start < end, results.c.end > start
+    return connection.execute(update(results).where(*where, *overlap).values(dirty=True)).rowcount
+
+
+def dirty(connection: Connection, series: int) -> list[StoredResult]:
+    where = results.c.series == series, results.c.dirty.is_(True)
+    return [_stored(row) for row in connection.execute(select(results).where(*where).order_by(results.c.end))]
+
+
+def unjudged(connection: Connection, series: int, limit: int = 1000) -> list[StoredResult]:
+    """Results that no alert rule has judged yet, because their labels were still coming."""
+    where = results.c.series == series, results.c.judged.is_(False)
+    return [
+        _stored(row) for row in connection.execute(select(results).where(*where).order_by(results.c.end).limit(limit))
+    ]
+
+
+def query(
+    connection: Connection,
+    model: str,
+    monitor: str | None = None,
+    window: str | None = None,
+    segment: str | None = None,
+    since: float | None = None,
+    until: float | None = None,
+    series: int | None = None,
+    limit: int = 1000,
+) -> list[StoredResult]:
+    """The latest results that match, oldest first."""
+    c = results.c
+    filters = [c.model == model]
+    for column, wanted in ((c.monitor, monitor), (c.window, window), (c.segment, segment), (c.series, series)):
+        if wanted is not None:
+            filters.append(column == wanted)
+    if since is not None:
+        filters.append(c.end >= since)
+    if until is not None:
+        filters.append(c.end <= until)
+    rows = connection.execute(select(results).where(and_(*filters)).order_by(c.end.desc(), c.id.desc()).limit(limit))
+    return [_stored(row) for row in rows][::-1]
+
+
+def drop_before(connection: Connection, model: str, time: float) -> int:
+    where = results.c.model == model, results.c.end < time
+    return connection.execute(results.delete().where(*where)).rowcount
+
+
+def get_memory(connection: Connection, series: int, name: str) -> tuple[int, Any] | None:
+    """(tick, value) of a named memory."""
+    where = memories.c.series == series, memories.c.name == name
+    row = connection.execute(select(memories.c.tick, memories.c.body).where(*where)).first()
+    return None if row is None else (row.tick, decode(row.body))
+
+
+def put_memory(connection: Connection, series: int, name: str, tick: int, value: Any) -> None:
+    values = {"tick": tick, "body": encode(value)}
+    upsert(connection, memories, {"series": series, "name": name, **values}, ("series", "name"), values)
+
+
+@dataclass(frozen=True)
+class AlertState:
+    """state: inactive, pending or firing; count: evaluations in a row that held; since: when they began."""
+
+    state: str = "inactive"
+    since: float = 0.0
+    count: int = 0
+    judged: float = -1e18
+
+
+def get_alert_state(connection: Connection, model: str, rule: str, segment: str, window: str) -> AlertState:
+    where = (
+        alert_states.c.model == model, alert_states.c.rule == rule,
+        alert_states.c.segment == segment, alert_states.c.window == window,
+    )  # fmt: skip
+    row = connection.execute(select(alert_states).where(*where)).first()
+    return AlertState() if row is None else _alert_state(row)
+
+
+def put_alert_state(
+    connection: Connection, model: str, rule: str, segment: str, window: str, state: AlertState, body: Mapping[str, Any]
+) -> None:
+    values = {**state.__dict__, "body": json.dumps(body)}
+    keys = {"model": model, "rule": rule, "segment": segment, "window": window}
+    upsert(connection, alert_states, {**keys, **values}, tuple(keys), values)
+
+
+def live_alerts(connection: Connection, model: str) -> list[tuple[Mapping[str, Any], AlertState]]:
+    """(alert body, state) of all rules that are pending or firing."""
+    where = alert_states.c.model == model, alert_states.c.state.in_(("pending", "firing"))
+    rows = connection.execute(select(alert_states).where(*where).order_by(alert_states.c.rule))
+    return [(json.loads(r.body), _alert_state(r)) for r in rows]
+
+
+def add_alert(connection: Connection, model: str, body: Mapping[str, Any], time: float) -> None:
+    connection.execute(
+        alerts.insert().values(
+            model=model, rule=body["rule"], monitor=body["monitor"], segment=body["segment"],
+            state=body["state"], time=time, body=json.dumps(body),
+        )
+    )  # fmt: skip
+
+
+def alert_history(connection: Connection, model: str, since: float | None = None, limit: int = 1000) -> Sequence[Any]:
+    """Changes of alert states, oldest first."""
+    where = [alerts.c.model == model] + ([] if since is None else [alerts.c.time >= since])
+    rows = connection.execute(select(alerts.c.body).where(*where).order_by(alerts.c.id.desc()).limit(limit))
+    return [json.loads(body) for (body,) in rows][::-1]
+
+
+def _alert_state(row: Any) -> AlertState:
+    return AlertState(row.state, row.since, row._mapping["count"], row.judged)
+
+
+def _stored(row: Any) -> StoredResult:
+    return StoredResult(**{**row._mapping, "body": json.loads(row.body)})
