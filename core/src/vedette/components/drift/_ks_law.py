@@ -82,9 +82,10 @@ def one_sided_p_values(d: Floats, n: int) -> Floats:
     choose = factorial[-1] - factorial - factorial[::-1]
     out = np.empty(len(d))
     for i, x in enumerate(d.tolist()):
-        inside = np.flatnonzero(1.0 - x - j / n > 0.0)
+        left = 1.0 - x - j / n
+        inside = left > 0.0
         k = j[inside]
-        log_terms = choose[inside] + (k - 1.0) * np.log(x + k / n) + (n - k) * np.log1p(-x - k / n)
+        log_terms = choose[inside] + (k - 1.0) * np.log(x + k / n) + (n - k) * np.log(left[inside])
         with np.errstate(under="ignore"):
             out[i] = x * np.exp(log_terms).sum()
     return out
