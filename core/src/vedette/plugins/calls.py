@@ -61,16 +61,22 @@ class HookCalls:
         else:
             log.debug("plugin %s failed again in %s: %s", failure.name, failure.where, failure.error)
 
-    def each(self, hook: str, **arguments: Any) -> Iterator[tuple[str, Any]]:
-        """Yield (plugin name, answer) of every implementation that does not raise."""
+    def each(self, hook: str, errors: list[Exception] | None = None, **arguments: Any) -> Iterator[tuple[str, Any]]:
+        """Yield (plugin name, answer) of every implementation that does not raise; `errors` collects what is raised."""
         for implementation in reversed(getattr(self._manager.hook, hook).get_hookimpls()):
             try:
                 given = [arguments[name] for name in implementation.argnames]
                 answer = implementation.function(*given)
             except Exception as error:  # a stranger's code: recorded
                 self.record(PluginFailure.of(implementation.plugin_name, error, hook))
+                if errors is not None:
+                    errors.append(error)
             else:
                 yield implementation.plugin_name, answer
+
+    def listens(self) -> bool:
+        """Whether some plugin listens to events."""
+        return any(getattr(self._manager.hook, hook).get_hookimpls() for hook in EVENT_HOOKS.values())
 
     def emit(self, event: Event) -> None:
         """Give an event to the plugins that listen to its kind. Never raises for a plugin's fault."""
@@ -78,6 +84,11 @@ class HookCalls:
             pass
 
     def load_reference(self, uri: str) -> Any:
-        """The first answer that is not None; None where no plugin knows the URI."""
-        answers = (answer for _, answer in self.each("vedette_load_reference", uri=uri))
-        return next((answer for answer in answers if answer is not None), None)
+        """The first answer that is not None; None where no plugin knows the URI. Where there is no answer because
+        a plugin raised, its error is raised: a configured reference that cannot be read is no detail."""
+        errors: list[Exception] = []
+        answers = (answer for _, answer in self.each("vedette_load_reference", errors, uri=uri))
+        found = next((answer for answer in answers if answer is not None), None)
+        if found is None and errors:
+            raise errors[0]
+        return found

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
+from difflib import get_close_matches
 from typing import Any
 
 import pluggy
 
-from vedette.plugins.errors import HookError, did_you_mean
+from vedette.plugins.errors import HookError
 from vedette_specs import hooks as specs
 
 PREFIX = f"{specs.PROJECT}_"
@@ -32,14 +33,22 @@ def check_plugin(plugin: object) -> None:
         if marker is None and name.startswith(PREFIX):
             if name in known:
                 raise HookError(f"{name} is not marked with @hookimpl, so it would never be called")
-            raise HookError(f"{name} is not a hook{did_you_mean(name, known) or '; hooks are ' + ', '.join(known)}")
+            raise HookError(_no_hook(name, known))
         if marker is None:
             continue
         target = marker.get("specname") or name
         if target not in known:
-            raise HookError(f"{target} is not a hook{did_you_mean(target, known) or '; hooks are ' + ', '.join(known)}")
+            raise HookError(_no_hook(target, known))
         if marker.get("wrapper") or marker.get("hookwrapper"):
             raise HookError(f"{name} is a hook wrapper; Vedette calls each implementation apart, so there are none")
+
+
+def _no_hook(name: str, known: list[str]) -> str:
+    # without the prefix, which would make all names alike
+    close = get_close_matches(name.removeprefix(PREFIX), [hook.removeprefix(PREFIX) for hook in known], n=1)
+    return f"{name} is not a hook; " + (
+        f"did you mean '{PREFIX}{close[0]}'?" if close else f"hooks are {', '.join(known)}"
+    )
 
 
 def _callables(plugin: object) -> Iterator[tuple[str, Any]]:

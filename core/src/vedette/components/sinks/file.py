@@ -40,6 +40,7 @@ class File(Sink):
             file.flush()
             if self.fsync:
                 os.fsync(file.fileno())
+            self._seen.add(event.id)
 
     def _open(self) -> BinaryIO:
         path = Path(self.path)
