@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from vedette.config.expanding import expand_plan
     from vedette.config.faults import ConfigError, Fault
-    from vedette.config.loading import load, load_all, load_source, load_text
+    from vedette.config.loading import from_source, load, load_all, load_text
     from vedette.config.reference import load_reference
 
 _LAZY = {
@@ -17,7 +17,7 @@ _LAZY = {
     "load": "loading",
     "load_all": "loading",
     "load_reference": "reference",
-    "load_source": "loading",
+    "from_source": "loading",
     "load_text": "loading",
 }
 
@@ -25,10 +25,10 @@ __all__ = [
     "ConfigError",
     "Fault",
     "expand_plan",
+    "from_source",
     "load",
     "load_all",
     "load_reference",
-    "load_source",
     "load_text",
 ]
 

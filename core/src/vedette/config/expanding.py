@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from vedette.config.models import Document
@@ -25,6 +25,11 @@ def expand_plan(plan: Plan) -> str:
     body["monitors"] = {m.name: _monitor(m, said.get(m.name)) for m in plan.monitors}
     ordered = {key: body[key] for key in _ORDER if key in body}
     return yaml.safe_dump(ordered, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None)
+
+
+def explicit(monitors: Iterable[MonitorSpec]) -> dict[str, Any]:
+    """Automatic monitors written out, so that a bundle has the same ones wherever it runs."""
+    return {monitor.name: _monitor(monitor, None) for monitor in monitors}
 
 
 def _schema(schema: Schema) -> dict[str, Any]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
 from vedette.config.columns import is_feature
 from vedette.config.faults import did_you_mean
 from vedette.config.models import SchemaSection
-from vedette.config.reference import BadReference
+from vedette.config.reference import BadReference, check_columns
 from vedette_specs import Batch, Column, Schema
 from vedette_specs.columns import number_text
 from vedette_specs.convert import infer_kind
@@ -59,15 +59,13 @@ def _features(said: SchemaSection, columns: Mapping[str, Any] | None, label: str
         return {name: _kind(values) for name, values in found.items() if name != label and is_feature(values)}
     if label in said.features:
         raise BadReference(f"the label column {label!r} is no feature", ("features", str(label)))
-    chosen: dict[str, Kind] = {}
-    for name, kind in said.features.items():
-        if columns is None:
-            if kind == "auto":
-                raise BadReference(f"the kind of {name!r} can only be inferred from a reference", ("features", name))
-        elif name not in columns:
-            raise BadReference(f"the reference has no column {name!r}{did_you_mean(name, columns)}", ("features", name))
-        chosen[name] = _kind(columns[name]) if kind == "auto" and columns else cast("Kind", kind)
-    return chosen
+    if columns is not None:
+        check_columns(said.features, columns)
+        return {n: _kind(columns[n]) if kind == "auto" else kind for n, kind in said.features.items()}
+    unknown = next((name for name, kind in said.features.items() if kind == "auto"), None)
+    if unknown is not None:
+        raise BadReference(f"the kind of {unknown!r} can only be inferred from a reference", ("features", unknown))
+    return {name: kind for name, kind in said.features.items() if kind != "auto"}
 
 
 def _kind(values: Any) -> Kind:

@@ -11,6 +11,7 @@ from typing import Any
 from vedette.config import sections as part
 from vedette.config.alerting import joint_alerts
 from vedette.config.auto import auto_monitors
+from vedette.config.expanding import explicit
 from vedette.config.faults import ConfigError, Fault, Source
 from vedette.config.inference import infer_schema
 from vedette.config.monitoring import resolve_monitors
@@ -81,11 +82,11 @@ def load_text(
     return _load([Source(name, text, str(Path(base or ".").absolute()))], env, registry, schema).plan
 
 
-def load_source(
+def from_source(
     source: Mapping[str, Any],
+    *,
     schema: Schema,
     base: str | os.PathLike[str] | None = None,
-    *,
     env: Mapping[str, str] | None = None,
     registry: Catalogue | None = None,
 ) -> Plan:
@@ -165,7 +166,8 @@ def _schema(ctx: Context, columns: Mapping[str, Any] | Batch | None) -> Schema |
     try:
         return infer_schema(ctx.document.data_schema, columns)
     except BadReference as error:
-        ctx.fault(("schema", *error.path), f"schema: {error}")
+        for one in error.all:
+            ctx.fault(("schema", *one.path), f"schema: {one}")
         return None
 
 
@@ -210,7 +212,7 @@ def _plan(ctx: Context, uri: str | None, written: Mapping[str, Any]) -> Plan:
         privacy=part.resolve_privacy(ctx, ctx.schema),
         server=part.resolve_server(ctx),
         retention=document.retention,
-        source=written,
+        source={**written, "monitors": explicit(monitors)} if ctx.auto_names else written,
     )
 
 

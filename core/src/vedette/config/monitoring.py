@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from vedette.config.alerting import monitor_alert
+from vedette.config.alerting import monitor_alert, parse_rule
 from vedette.config.faults import did_you_mean
 from vedette.config.models import ComponentSection, MonitorSection
 from vedette.config.plan import ComponentSpec, ExplainSpec, MonitorSpec, WindowSpec
@@ -48,7 +48,26 @@ def resolve_monitors(ctx: Context, sections: Mapping[str, MonitorSection]) -> tu
         if draft is not None:
             _check_source(ctx, name, draft, drafts.get(sources[name] or ""))
             found.append(_monitor(ctx, name, draft, pools[name]))
+        else:
+            _check_rest(ctx, name, sections[name])
     return tuple(found)
+
+
+def _check_rest(ctx: Context, name: str, section: MonitorSection) -> None:
+    """What can be judged of a monitor whose components are at fault."""
+    path: Path = ("monitors", name)
+    resolve_windows(ctx, (*path, "window"), section.window or ())
+    _check_names(ctx, path, section)
+    if section.alert and section.alert.when is not None:
+        parse_rule(ctx, (*path, "alert", "when"), section.alert.when)
+    if section.explain is not None:
+        ctx.known((*path, "explain", "use"), section.explain.use, "explainers", "explainer")
+
+
+def _check_names(ctx: Context, path: Path, section: MonitorSection) -> None:
+    for index, preprocessor in enumerate(section.preprocess):
+        ctx.known((*path, "preprocess", index), preprocessor, "preprocessors", "preprocessor")
+    _check_segments(ctx, (*path, "by"), section.by)
 
 
 def _draft(ctx: Context, path: Path, section: MonitorSection) -> _Draft | None:
@@ -173,10 +192,9 @@ def _check_source(ctx: Context, name: str, draft: _Draft, source: _Draft | None)
 
 
 def _monitor(ctx: Context, name: str, draft: _Draft, pool: str) -> MonitorSpec:
-    section, path = draft.section, ("monitors", name)
-    for index, preprocessor in enumerate(section.preprocess):
-        ctx.known((*path, "preprocess", index), preprocessor, "preprocessors", "preprocessor")
-    _check_segments(ctx, (*path, "by"), section.by)
+    section = draft.section
+    path: Path = ("monitors", name)
+    _check_names(ctx, path, section)
     return MonitorSpec(
         name=name,
         components=tuple(spec for spec, _ in draft.loaded),
@@ -203,9 +221,10 @@ def _windows(ctx: Context, path: Path, draft: _Draft) -> tuple[WindowSpec, ...]:
 
 def _check_segments(ctx: Context, path: Path, by: tuple[str, ...]) -> None:
     """Only where the configuration names the attributes itself: a Session may log others."""
-    declared = [*ctx.document.capture.attributes]
+    attributes = ctx.document.capture.attributes
+    declared = [*attributes, *(ctx.schema.features if ctx.schema else ()), "version"]
     for index, column in enumerate(by):
-        if declared and column not in (*declared, "version"):
+        if attributes and column not in declared:
             ctx.fault((*path, index), f"by: there is no attribute {column!r}{did_you_mean(column, declared)}")
 
 

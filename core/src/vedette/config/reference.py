@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,11 +21,15 @@ CSV = (".csv", ".csv.gz")
 
 
 class BadReference(ValueError):
-    """The reference cannot be read, or does not fit the schema. path: the key of `schema:` that it is about."""
+    """The reference cannot be read, or does not fit the schema. path: the key of `schema:` that it is about.
+
+    all: this one and the others that were found with it.
+    """
 
     def __init__(self, message: str, path: tuple[str | int, ...] = ()) -> None:
         super().__init__(message)
         self.path = path
+        self.all: tuple[BadReference, ...] = (self,)
 
 
 class ReferenceHook(Protocol):
@@ -51,9 +55,7 @@ def fit_reference(columns: Mapping[str, Any] | Batch, schema: Schema) -> Batch:
     if isinstance(columns, Batch):
         return columns
     names = list(schema.features) or [name for name, c in columns.items() if is_feature(c) and name != schema.label]
-    for name in names:
-        if name not in columns:
-            raise BadReference(f"the reference has no column {name!r}{did_you_mean(name, columns)}", ("features", name))
+    check_columns(names, columns)
     wanted = {name: _convert(name, columns[name], schema) for name in names}
     try:
         batch = as_batch(wanted, schema if schema.label is None else replace(schema, label=None))
@@ -62,6 +64,18 @@ def fit_reference(columns: Mapping[str, Any] | Batch, schema: Schema) -> Batch:
     full = replace(schema, features=batch.schema.features)
     labels = columns.get(schema.label) if schema.label else None
     return batch.replace(schema=full, labels=None if labels is None else _labels(labels, schema))
+
+
+def check_columns(names: Iterable[str], columns: Mapping[str, Any]) -> None:
+    """BadReference for the columns that the reference has not."""
+    absent = [
+        BadReference(f"the reference has no column {name!r}{did_you_mean(name, columns)}", ("features", name))
+        for name in names
+        if name not in columns
+    ]
+    if absent:
+        absent[0].all = tuple(absent)
+        raise absent[0]
 
 
 def _labels(values: Any, schema: Schema) -> Column:

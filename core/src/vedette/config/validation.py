@@ -12,6 +12,7 @@ from vedette.config.models import Document
 from vedette.config.tree import Node, Path
 
 NAMED = ("windows", "preprocessors", "monitors", "alerts", "explainers", "pools", "sinks")
+_APART = ("alert", "explain", "window", "by", "pool")  # keys of a monitor without which the rest can be judged
 _PLACEHOLDERS: Mapping[str, Any] = {"version": 1, "model": {"name": "model"}}
 _EXPECTED = {
     "string_type": "a text is expected, not {}: quote it",
@@ -38,9 +39,10 @@ def validate(tree: Node, faults: list[Fault]) -> tuple[Document, set[Path]]:
         try:
             return Document.model_validate(data), left_out
         except ValidationError as error:
+            first = not left_out  # later rounds only see what is left after the first
             for item in error.errors(include_url=False):
                 path = tuple(part for part in item["loc"] if not _is_member(part))
-                if not left_out:  # later rounds only see what is left after these
+                if first:
                     faults.append(_fault(tree, path, dict(item)))
                 cut = _unit(path, item["type"])
                 left_out.add(cut)
@@ -146,8 +148,8 @@ def _is_member(part: str | int) -> bool:
 
 def _unit(path: Path, kind: str) -> Path:
     """What to leave out, so that the rest can still be judged: a key, a named entry or a section."""
-    if kind == "extra_forbidden":
-        return path
+    if kind == "extra_forbidden" or (path[:1] == ("monitors",) and path[2:3] and path[2] in _APART):
+        return path if kind == "extra_forbidden" else path[:3]
     return path[:2] if path and path[0] in NAMED else path[:1]
 
 
