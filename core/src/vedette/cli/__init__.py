@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COMMANDS: tuple[str, ...] = (
+    "vedette.cli.init",
+    "vedette.cli.check",
+    "vedette.cli.replay",
     "vedette.cli.plugins",
     "vedette.cli.new_plugin",
 )

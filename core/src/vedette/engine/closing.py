@@ -335,12 +335,12 @@ class SeriesReducer:
         fresh = self._result(old.segment, window, span, old.start, old.end, old.revision + 1, watermark)
         return replace(fresh, created=old.created, judged=old.judged or fresh.judged)
 
-    def recompute(self, lease: Lease) -> None:
-        """Rebuild ticks whose labels were corrected from the stored predictions."""
+    def recompute(self, lease: Lease, settled: float = SETTLED) -> None:
+        """Rebuild ticks whose labels were corrected, and not again for `settled` seconds, from stored predictions."""
         if not self.labelled:
             return
         with self.store.read() as connection:
-            ticks = labels.asked_recomputes(connection, self.id, self.store.now(connection) - SETTLED, 100)
+            ticks = labels.asked_recomputes(connection, self.id, self.store.now(connection) - settled, 100)
         for tick in ticks:
             with self.store.write() as connection:
                 leases.check(connection, lease)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from vedette.engine.accumulate import needs_labels
 from vedette.engine.bundle import Bundle
-from vedette.engine.closing import SeriesReducer
+from vedette.engine.closing import SETTLED, SeriesReducer
 from vedette.engine.cross_alerts import CrossAlerts
 from vedette.engine.evaluate import ComponentFailed
 from vedette.engine.joiner import Joiner
@@ -140,7 +140,7 @@ class Reducer:
         try:
             while reducer.close_ticks(self.lease, self.watermark, self.hooks, PARTS):
                 pass
-            reducer.recompute(self.lease)
+            reducer.recompute(self.lease, 0.0 if revise else SETTLED)
             reducer.revise(self.lease, self.watermark, self.hooks, revise)
         except ComponentFailed as error:
             logger.exception("monitor %s raised and is quarantined", row.monitor)

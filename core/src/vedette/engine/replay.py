@@ -1,0 +1,146 @@
+"""Running logged rows through the same worker and reducer as in serving, in event time."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vedette.engine import lifecycle
+from vedette.engine.bundle import Bundle
+from vedette.engine.explaining import JobRunner
+from vedette.engine.feed import ROWS, Feed, identified
+from vedette.engine.reducer import Reducer
+from vedette.engine.runtime import ends_after
+from vedette.engine.service import Service
+from vedette.engine.worker_core import WorkerCore
+from vedette.plugins import Registry
+from vedette.store import labels
+from vedette.store.database import Store
+from vedette_specs.batch import Batch
+from vedette_specs.components import Predict
+
+Progress = Callable[[int], None]
+Item = Mapping[str, Any]
+
+
+@dataclass
+class Replay:
+    """A store of its own (a temporary SQLite file by default), workers and reducers of all pools, one thread."""
+
+    bundle: Bundle
+    registry: Registry
+    store: Store
+    predict: Predict | None = None
+
+    def __post_init__(self) -> None:
+        lifecycle.deploy(self.store, self.bundle)
+        self.service = Service(self.store, self.bundle, self.predict)
+        self.feed = Feed(self._ship)
+        pools = self.bundle.plan.worker_pools
+        self._cores = [
+            WorkerCore(self.store, self.bundle, pool, None, self.feed.clock, keeps_predictions=pool == pools[0])
+            for pool in pools
+        ]
+        self._reducers = [Reducer(self.store, self.bundle, pool, self.registry, self.feed.clock) for pool in pools]
+        self._latest = -math.inf
+
+    def _ship(self, message: bytes) -> None:
+        for core in self._cores:
+            core.apply(message)
+
+    def run(
+        self, rows: Batch, items: Sequence[Item] = (), as_served: bool = False, progress: Progress = lambda rows: None
+    ) -> Service:
+        """Replay rows (in event-time order, with times) and labels; returns the service to ask.
+
+        Labels come with their predictions; with `as_served` when they came (`time`), so that windows are published
+        immature first, are revised, and alerts are judged when they were.
+        """
+        rows = identified(rows, self.feed.new_id)
+        waiting = list(items) + _own_labels(rows)
+        if as_served:
+            waiting.sort(key=lambda item: float(item.get("time", 0.0)))
+        for start in range(0, len(rows), ROWS):
+            part = rows.take(slice(start, start + ROWS))
+            self._feed(part, rows, start)
+            waiting = self._labels(part, waiting, as_served)
+            self._reduce(None)
+            progress(len(part))
+        self.service.feedback(waiting)
+        self._finish()
+        return self.service
+
+    def _feed(self, part: Batch, rows: Batch, start: int) -> None:
+        assert part.times is not None
+        assert rows.times is not None
+        later = rows.times[start + ROWS :]
+        self._latest = max(self._latest, float(part.times.max()))
+        self.feed.put(part.replace(labels=None), float(later.min()) if len(later) else self._latest)
+        for core in self._cores:
+            core.checkpoint()
+
+    def _labels(self, part: Batch, waiting: list[Item], as_served: bool) -> list[Item]:
+        """Store the labels whose turn has come; returns the others."""
+        if as_served:
+            come = [item for item in waiting if float(item.get("time", 0.0)) <= self._latest]
+            rest = waiting[len(come) :]
+        else:
+            assert part.ids is not None
+            here = set(part.ids.tolist())
+            come = [item for item in waiting if item["id"] in here]
+            rest = [item for item in waiting if item["id"] not in here]
+        self.service.feedback(come)
+        return rest
+
+    def _reduce(self, until: float | None) -> None:
+        for reducer in self._reducers:
+            reducer.step(until)
+
+    def _finish(self) -> None:
+        if not math.isfinite(self._latest):
+            return
+        with self.store.write() as connection:
+            labels.wake(connection, self.bundle.plan.model)
+        until = ends_after(self.bundle.plan, self._latest)
+        for _ in range(2):
+            for reducer in self._reducers:
+                reducer.step(until, revise=True)
+        runner = JobRunner(self.store, self.service.explaining, lambda spec: True)
+        while self.predict is not None and runner.step():
+            pass
+
+
+def replay(
+    bundle: Bundle,
+    registry: Registry,
+    rows: Batch,
+    items: Sequence[Item] = (),
+    *,
+    store: str | None = None,
+    as_served: bool = False,
+    progress: Progress = lambda rows: None,
+) -> Service:
+    """Replay into `store`, by default a temporary one that lives as long as the answer."""
+    if store is not None:
+        return Replay(bundle, registry, Store(store)).run(rows, items, as_served, progress)
+    folder = tempfile.TemporaryDirectory(prefix="vedette-replay-")
+    service = Replay(bundle, registry, Store(f"sqlite:///{Path(folder.name) / 'replay.db'}")).run(
+        rows, items, as_served, progress
+    )
+    service.keep = folder
+    return service
+
+
+def _own_labels(rows: Batch) -> list[Item]:
+    """The rows' own label column as feedback."""
+    if rows.labels is None or rows.ids is None or rows.rows is None:
+        return []
+    values = rows.labels.to_list()
+    gone = np.asarray([value is None for value in values])
+    return [{"id": str(rows.ids[i]), "row": int(rows.rows[i]), "label": values[i]} for i in np.flatnonzero(~gone)]
