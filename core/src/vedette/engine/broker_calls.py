@@ -73,7 +73,7 @@ class Caller:
     def submit(self, tickets: Iterable[Ticket]) -> None:
         with self._changed:
             self._pending.extend(tickets)
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():  # not alive: this is a fork
                 self._thread = threading.Thread(target=self._run, name="vedette-broker", daemon=True)
                 self._thread.start()
             self._changed.notify_all()
@@ -165,14 +165,13 @@ def as_answer(values: object, rows: int) -> Floats:
         answer = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise ModelCallError(f"the model did not answer with numbers: {error}") from error
-    if answer.ndim == 1:
-        answer = answer[:, None]
-    if answer.ndim != 2 or len(answer) != rows:
+    if answer.ndim not in (1, 2) or len(answer) != rows:
         raise ModelCallError(f"the model answered {rows} rows with shape {answer.shape}; it is ({rows}, outputs)")
-    return answer
+    return answer.reshape(rows, -1)
 
 
 def _call_error(ticket: Ticket, error: Exception) -> ModelCallError:
-    failure = ModelCallError(f"asking {ticket.target!r} for {len(ticket.rows)} rows failed: {error!r}")
+    reason = str(error) if isinstance(error, ModelCallError) else repr(error)
+    failure = ModelCallError(f"asking {ticket.target!r} for {len(ticket.rows)} rows failed: {reason}")
     failure.__cause__ = error
     return failure

@@ -100,7 +100,8 @@ def _column_words(column: Column) -> list[Words]:
     if column.kind == "text":
         words = [_words("\x00" if item is None else str(item))[0] for item in column.values]
         return [np.array(words, dtype=np.uint64)]
-    numbers = column.values.reshape(len(column), -1).astype(np.float64) + 0.0
+    size = int(np.prod(column.values.shape[1:]))
+    numbers = column.values.reshape(len(column), size).astype(np.float64) + 0.0
     numbers[np.isnan(numbers)] = np.nan
     return list(np.ascontiguousarray(numbers.T).view(np.uint64))
 
