@@ -79,7 +79,7 @@ def test_nothing_seen_is_not_zero(part):
 )
 def test_frequencies_merge_exactly_even_where_the_rest_is_other(rows, seed, limit, merged):
     batch = Batch({"c": category(rows)})
-    part = Frequencies(max_categories=limit)
+    part = Frequencies(top=1000, max_categories=limit)
     whole = part.compute(batch)
     assert part.result(merged(part, batch, seed), CTX) == whole
     counts = Counter(r for r in rows if r is not None)
@@ -103,6 +103,14 @@ def test_frequencies_by_hand():
     assert result.values["share"] == {"work=a": 0.75, "work=b": 0.25}
     assert result.values["other"] == {"work": 0.0}
     assert result.n == 5
+
+
+def test_only_the_commonest_are_shown_ties_by_name():
+    batch = Batch({"c": category(list("aaabbcdd"))})
+    values = Frequencies(top=2).compute(batch).values
+    assert values["share"] == {"c=a": 3 / 8, "c=b": 2 / 8}
+    assert values["other"] == {"c": 3 / 8}
+    assert values["distinct"] == {"c": 4.0}
 
 
 def test_categories_that_never_occur_are_not_listed():
@@ -133,5 +141,7 @@ def test_names_that_no_key_could_hold_survive_the_codec(merged):
 def test_options_are_checked():
     with pytest.raises(ValueError, match="max_categories is 1"):
         Frequencies(max_categories=1)
+    with pytest.raises(ValueError, match="top is 0"):
+        Frequencies(top=0)
     with pytest.raises(ValueError, match="column 'x' is numeric; allowed: category"):
         Frequencies(columns=["x"]).compute(Batch({"x": numeric([1.0])}))

@@ -9,20 +9,23 @@ from scipy.stats import kstwo
 
 from vedette_specs import Floats
 
-_EXACT = 40_000  # n m up to which paths are counted: (n + m) vector operations
-_PELZ_GOOD = 140  # effective sample size from which the expansion is used
+_EXACT = 40_000  # n m, and
+_STEPS = 1_000  # n + m, up to which paths are counted: n + m operations on vectors of min(n, m)
+_PELZ_GOOD = 30  # effective sample size above which the expansion is used: within 9e-5 of the law
+_PRECISE = 140  # and above which it is within 3e-6
 _TERMS = np.arange(1, 12)
 
 
 def ks_p_values(statistic: Floats, n: NDArray[np.int64], m: NDArray[np.int64]) -> Floats:
     """(d,) P(D >= statistic) for samples of n (d,) and m (d,) values; NaN where one of them is empty.
 
-    Exact (n m <= 40 000; with ties conservative), else the law of the one-sample statistic at n m / (n + m) values,
-    as scipy.stats.ks_2samp has it: Pelz and Good (1976) in the body, twice Smirnov's one-sided law in the tail.
+    Exact (n m <= 40 000 and n + m <= 1000; with ties conservative), else the law of the one-sample statistic at
+    n m / (n + m) values, as scipy.stats.ks_2samp has it: Pelz and Good (1976) in the body, within 1e-3 of p there;
+    twice Smirnov's one-sided law in the tail.
     """
     out = np.full(len(statistic), np.nan)
     usable = (n > 0) & (m > 0)
-    small = usable & (n * m <= _EXACT)
+    small = usable & (n * m <= _EXACT) & (n + m <= _STEPS)
     for pair in {(int(a), int(b)) for a, b in zip(n[small], m[small], strict=True)}:
         here = small & (n == pair[0]) & (m == pair[1])
         out[here] = exact_p_values(statistic[here], *pair)
@@ -59,9 +62,9 @@ def exact_p_values(statistic: Floats, n: int, m: int) -> Floats:
 
 def _one_sample(d: Floats, n: Floats) -> Floats:
     out = np.empty(len(d))
-    # Twice the one-sided law is exact to all digits that matter in the tail; it sums n terms, so that the expansion,
-    # good to 2e-6, is left aside only where p is small enough to see it.
-    tail = n * d * d >= np.where(n > _PELZ_GOOD, 5.0, 2.2)
+    # Twice the one-sided law is exact to all digits that matter in the tail; it sums n terms, so that it takes over
+    # from the expansion only where p is small enough to see the difference.
+    tail = n * d * d >= np.where(n > _PRECISE, 5.0, 2.2)
     for size in np.unique(n[tail]):
         here = tail & (n == size)
         out[here] = 2.0 * one_sided_p_values(d[here], int(size))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from vedette.components.metrics._categories import add_counts, count_column, distinct, empty_table, merge_tables
 from vedette.components.metrics._columns import pick
 from vedette_specs import Batch, Metric, Result, ResultContext, State, Tags
@@ -11,20 +9,23 @@ from vedette_specs.results import Value
 
 
 class Frequencies(Metric):
-    """Per category column: the share of each category (`share`, keys ``column=category``), of the categories that are
-    not kept (`other`), and the number of different categories (`distinct`). Shares are of the rows not missing.
+    """Per category column: the shares of the commonest categories (`share`, keys ``column=category``), of all others
+    together (`other`), and the number of different categories (`distinct`). Shares are of the rows not missing.
 
-    columns: category input columns; all of them when None.
+    columns: category input columns; all of them when None.  top: how many categories of a column are shown.
     max_categories: how many categories of a column are counted one by one: those with the least 64-bit hash, which
     merge exactly in any order. Beyond it the rest is counted as `other`, and `distinct` is an estimate.
     """
 
     tags = Tags(modalities=("category",))
 
-    def __init__(self, columns: list[str] | None = None, max_categories: int = 1000) -> None:
+    def __init__(self, columns: list[str] | None = None, top: int = 50, max_categories: int = 1000) -> None:
+        if top < 1:
+            raise ValueError(f"frequencies: top is {top}; allowed: 1 or more")
         if max_categories < 2:
             raise ValueError(f"frequencies: max_categories is {max_categories}; allowed: 2 or more")
         self.columns = columns
+        self.top = top
         self.max_categories = max_categories
 
     def create(self) -> State:
@@ -54,12 +55,13 @@ class Frequencies(Metric):
         if not any(totals.values()):
             return Result({"share": None, "other": None, "distinct": None}, state["n"], "insufficient")
         share: dict[str, float | None] = {}
+        other: dict[str, float | None] = {}
         for name, table in tables.items():
-            pairs = sorted(zip(table["names"], table["counts"], strict=True))
-            share |= {f"{name}={category}": count / totals[name] for category, count in pairs}
-        values: Mapping[str, Value] = {
-            "share": share,
-            "other": {name: table["other"] / totals[name] if totals[name] else None for name, table in tables.items()},
-            "distinct": {name: distinct(table, self.max_categories) for name, table in tables.items()},
-        }
+            counts = zip(table["names"], table["counts"], strict=True)
+            shown = sorted(counts, key=lambda item: (-item[1], item[0]))[: self.top]
+            share |= {f"{name}={category}": count / totals[name] for category, count in shown}
+            rest = totals[name] - sum(count for _, count in shown)
+            other[name] = rest / totals[name] if totals[name] else None
+        kinds: dict[str, float | None] = {name: distinct(t, self.max_categories) for name, t in tables.items()}
+        values: dict[str, Value] = {"share": share, "other": other, "distinct": kinds}
         return Result(values, state["n"], "ok", {"missing": {name: state["missing"][name] for name in tables}})
