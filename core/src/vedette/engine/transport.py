@@ -102,7 +102,7 @@ class HttpTransport:
         self._path = parts.path.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._timeout = timeout
-        self._kept = threading.local()
+        self._kept: dict[int, http.client.HTTPConnection] = {}  # by thread
 
     def describe(self) -> TapPlan:
         status, _, body = self._ask("GET", "/api/tap", None, self._timeout)
@@ -126,12 +126,14 @@ class HttpTransport:
         raise TransportError(reason, arrived=status >= 500)
 
     def close(self) -> None:
-        """Closes this thread's connection; the other threads' go with them."""
-        self._forget()
+        """A thread that still waits for an answer gets a TransportError."""
+        while self._kept:
+            _, connection = self._kept.popitem()
+            connection.close()
 
     def after_fork(self) -> None:
-        """Connections belong to the parent."""
-        self._kept = threading.local()
+        """Connections belong to the parent; closing them here only closes this process's copies."""
+        self.close()
 
     def _ask(
         self, method: str, path: str, body: bytes | None, timeout: float
@@ -153,7 +155,7 @@ class HttpTransport:
 
     def _connect(self, timeout: float) -> http.client.HTTPConnection:
         """This thread's open connection; one that cannot be opened has carried nothing."""
-        kept: http.client.HTTPConnection | None = getattr(self._kept, "connection", None)
+        kept = self._kept.get(threading.get_ident())
         if kept is None:
             kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
             kept = kind(self._host, self._port, timeout=timeout)
@@ -162,15 +164,13 @@ class HttpTransport:
             except OSError as error:
                 kept.close()
                 raise TransportError(f"{self._host}: {type(error).__name__}: {error}", arrived=False) from error
-            self._kept.connection = kept
+            self._kept[threading.get_ident()] = kept
         elif kept.sock is not None:
             kept.sock.settimeout(timeout)
         return kept
 
     def _forget(self) -> None:
-        kept = getattr(self._kept, "connection", None)
-        self._kept.connection = None
-        if kept is not None:
+        if (kept := self._kept.pop(threading.get_ident(), None)) is not None:
             kept.close()
 
 

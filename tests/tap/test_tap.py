@@ -1,0 +1,363 @@
+"""The tap against transports that are slow, dead, busy, raising, or lose acknowledgements."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.tap.transports import (
+    FAST,
+    SCHEMA,
+    Wire,
+    busy,
+    call,
+    dead,
+    loses_acks,
+    plan,
+    raising,
+    silent,
+    slow,
+    until,
+)
+
+from vedette.config.plan import TapSpec
+from vedette.engine.capture import Call
+from vedette.engine.message import Message
+from vedette.engine.tap import Tap
+from vedette.engine.transport import InProcessTransport, Refused, TransportError
+from vedette_specs import Batch, numeric
+
+Make = Callable[..., Tap]
+
+
+@pytest.fixture
+def make() -> Iterator[Make]:
+    taps: list[Tap] = []
+
+    def build(transport: Any, settings: TapSpec | None = None, **options: Any) -> Tap:
+        options.setdefault("timing", FAST)
+        taps.append(Tap(transport, settings, **options))
+        return taps[-1]
+
+    yield build
+    for tap in taps:
+        tap.close(0.2)
+
+
+def test_calls_arrive_as_rows_in_order(make: Make) -> None:
+    wire = Wire()
+    tap = make(wire)
+    for i in range(500):
+        tap.offer(call(i, request_id=f"r{i}", time=float(i + 1)))
+    assert tap.flush(5)
+    assert wire["default"].ages() == list(range(500))
+    batches = wire["default"].batches()
+    assert [i for b in batches for i in b.ids.tolist()] == [f"r{i}" for i in range(500)]  # type: ignore[union-attr]
+    assert [t for b in batches for t in b.times.tolist()] == [i + 1.0 for i in range(500)]  # type: ignore[union-attr]
+    assert [m.seq for m in wire["default"].messages] == list(range(1, len(batches) + 1))
+    counters = tap.counters()
+    assert (counters["offered"], counters["captured"], counters["delivered_rows"]) == (500, 500, 500)
+
+
+def test_ids_are_minted_where_a_call_brings_none_and_times_stamped(make: Make) -> None:
+    wire = Wire()
+    tap = make(wire)
+    before = time.time()
+    mine = tap.new_id()
+    tap.offer(Call([{"age": 1}, {"age": 2}]))
+    tap.offer(call(3, request_id=mine))
+    assert tap.flush(5)
+    ids = [i for b in wire["default"].batches() for i in b.ids.tolist()]  # type: ignore[union-attr]
+    assert mine == f"{tap.producer}-1"
+    assert sorted(ids) == [f"{tap.producer}-1", f"{tap.producer}-2", f"{tap.producer}-2"]
+    times = np.concatenate([b.times for b in wire["default"].batches() if b.times is not None])
+    assert ((times >= before) & (times <= time.time())).all()
+
+
+def test_columnar_batches_are_completed_and_redacted(make: Make) -> None:
+    wire = Wire()
+    wire.plan = plan(redact=("work",))
+    tap = make(wire)
+    tap.offer_batch(Batch({"age": numeric([1, 2])}, SCHEMA, times=np.array([5.0, np.nan])))
+    tap.offer_batch(Batch({"age": numeric([3])}, SCHEMA))
+    tap.offer_batch(Batch({"age": numeric([])}, SCHEMA))
+    assert tap.flush(5)
+    assert wire["default"].ages() == [1.0, 2.0, 3.0]
+    first = wire["default"].batches()[0]
+    assert first.times is not None
+    assert first.times[0] == 5.0
+    assert first.times[1] > 1e9
+    assert first.rows is not None
+    assert first.rows.tolist()[:2] == [0, 1]
+    assert len({*first.ids.tolist()[:2]}) == 1  # type: ignore[union-attr]
+
+
+def test_large_batches_are_cut_by_rows_and_by_bytes(make: Make) -> None:
+    wire = Wire()
+    tap = make(wire)
+    tap.offer_batch(Batch({"age": numeric(np.arange(20_000.0))}, SCHEMA))
+    assert tap.flush(10)
+    assert [m.rows for m in wire["default"].messages] == [8192, 8192, 3616]
+    heavy = Wire()
+    small = make(heavy, timing=type(FAST)(**{**vars(FAST), "batch_bytes": 5000}))
+    small.offer_batch(Batch({"age": numeric(np.arange(1000.0))}, SCHEMA))
+    assert small.flush(10)
+    assert all(len(m.batch or b"") <= 5000 for m in heavy["default"].messages)
+    assert heavy["default"].ages() == list(range(1000))
+
+
+@pytest.mark.parametrize("fault", [slow, loses_acks, busy])
+def test_every_row_arrives_once_whatever_the_wire_does(make: Make, fault: Any) -> None:
+    wire = Wire("default", "heavy", fault=fault)
+    tap = make(wire)
+    for i in range(60):
+        tap.offer(call(i))
+        time.sleep(0.002)
+    assert tap.flush(10)
+    for pool in ("default", "heavy"):
+        assert wire[pool].ages() == list(range(60))
+        assert tap.counters(pool)["delivered_rows"] == 60
+        assert tap.counters(pool).get("dropped_rows", 0) == 0
+
+
+def test_a_retry_has_the_same_number_and_the_same_bytes(make: Make) -> None:
+    wire = Wire(fault=loses_acks)
+    tap = make(wire)
+    for i in range(3):
+        tap.offer(call(i))
+        assert tap.flush(5)
+    by_number: dict[int, set[bytes]] = {}
+    for _, data in wire.attempts:
+        by_number.setdefault(Message.from_bytes(data).seq, set()).add(data)
+    assert sorted(by_number) == [1, 2, 3]
+    assert all(len(versions) == 1 for versions in by_number.values())
+    assert wire["default"].duplicates == 6
+
+
+def test_one_message_of_a_pool_is_in_flight(make: Make) -> None:
+    flying: dict[str, int] = {"default": 0, "heavy": 0}
+    most = dict(flying)
+
+    def count(pool: str, attempt: int, deliver: Callable[[], None]) -> None:
+        flying[pool] += 1
+        most[pool] = max(most[pool], flying[pool])
+        time.sleep(0.005)
+        deliver()
+        flying[pool] -= 1
+
+    tap = make(Wire("default", "heavy", fault=count))
+    for i in range(40):
+        tap.offer(call(i))
+        time.sleep(0.001)
+    assert tap.flush(5)
+    assert most == {"default": 1, "heavy": 1}
+
+
+def test_busy_is_honoured(make: Make) -> None:
+    wire = Wire(fault=busy)
+    tap = make(wire)
+    start = time.monotonic()
+    tap.offer(call(1))
+    assert tap.flush(5)
+    assert time.monotonic() - start >= 0.2
+    assert len(wire.attempts) == 2
+
+
+@pytest.mark.parametrize("fault", [dead, silent, raising])
+def test_a_dead_pool_costs_bounded_memory_and_what_is_lost_is_counted(make: Make, fault: Any) -> None:
+    wire = Wire(fault=fault)
+    tap = make(wire, TapSpec(buffer_rows=300, buffer_bytes=1 << 20))
+    most = 0
+    for i in range(2000):
+        tap.offer(call(i))
+        most = max(most, tap._held.rows)
+        if i % 100 == 0:
+            time.sleep(0.01)
+    assert most <= 300
+    assert tap._held.bytes <= 1 << 20
+    tap.close(0.1)
+    counters = tap.counters()
+    lost = counters.get("dropped_calls", 0) + counters.get("dropped_rows", 0) + counters.get("unknown_rows", 0)
+    assert lost == 2000
+    assert counters.get("unknown_rows", 0) > 0 if fault is not dead else "unknown_rows" not in counters
+
+
+def test_memory_is_bounded_by_bytes_too(make: Make) -> None:
+    tap = make(Wire(fault=dead), TapSpec(buffer_bytes=1 << 20))
+    for _ in range(100):
+        tap.offer(Call(b'{"age": 1, "work": "' + b"x" * 50_000 + b'"}'))
+        assert tap._held.bytes <= 1 << 20
+    assert tap.counters()["offered"] == 100
+
+
+def test_the_oldest_is_dropped_and_the_newest_arrives(make: Make) -> None:
+    down = threading.Event()
+    down.set()
+
+    def fault(pool: str, attempt: int, deliver: Callable[[], None]) -> None:
+        if down.is_set():
+            raise TransportError("down", arrived=False)
+        deliver()
+
+    wire = Wire(fault=fault)
+    tap = make(wire, TapSpec(buffer_rows=50))
+    for i in range(200):
+        tap.offer(call(i))
+        time.sleep(0.001)
+    down.clear()
+    assert tap.flush(5)
+    ages = wire["default"].ages()
+    assert ages == sorted(ages)
+    assert ages[-1] == 199.0
+    counters = tap.counters()
+    assert len(ages) + counters.get("dropped_rows", 0) + counters.get("dropped_calls", 0) == 200
+
+
+def test_a_dead_pool_holds_back_no_other(make: Make) -> None:
+    def fault(pool: str, attempt: int, deliver: Callable[[], None]) -> None:
+        if pool == "heavy":
+            raise TransportError("down")
+        deliver()
+
+    wire = Wire("default", "heavy", fault=fault)
+    tap = make(wire)
+    for i in range(20):
+        tap.offer(call(i))
+    assert until(lambda: wire["default"].rows() == 20)
+    assert tap.counters("heavy").get("delivered_rows", 0) == 0
+
+
+def test_a_refused_message_is_counted_and_the_next_one_goes(make: Make) -> None:
+    def fault(pool: str, attempt: int, deliver: Callable[[], None]) -> None:
+        if attempt == 1:
+            raise Refused("400: not a message")
+        deliver()
+
+    wire = Wire(fault=fault)
+    tap = make(wire)
+    tap.offer(call(0))
+    assert tap.flush(5)
+    tap.offer(call(1))
+    assert tap.flush(5)
+    assert wire["default"].ages() == [1.0]
+    assert tap.counters()["refused_rows"] == 1
+
+
+def test_undecodable_and_failed_calls_are_counted_and_logged_a_few_times(
+    make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    wire = Wire()
+    tap = make(wire)
+    for i in range(20):
+        tap.offer(Call({"age": "old"}))
+        tap.offer(Call(b"{", b"", status=500))
+        tap.offer(call(i))
+        tap.offer(Call({"nothing": 1}))
+    assert tap.flush(5)
+    assert wire["default"].ages() == list(range(20))
+    counters = tap.counters()
+    assert (counters["undecodable"], counters["failed_calls"], counters["captured"]) == (40, 20, 20)
+    told = [r.getMessage() for r in caplog.records if "undecodable" in r.getMessage()]
+    assert 1 <= len(told) <= 3
+    assert any("'old'" in message or "nothing" in message for message in told)
+
+
+class Hostile:
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError("no attribute for you")
+
+    def __len__(self) -> int:
+        raise RuntimeError("no length either")
+
+
+def test_offer_never_raises(make: Make) -> None:
+    wire = Wire()
+    tap = make(wire)
+    for thing in (Hostile(), object(), None, 3, {"a": Hostile()}, [Hostile()]):
+        tap.offer(Call(thing))
+        tap.offer(Call(args=(thing,), response=thing))
+        tap.offer(Call({"age": 1}, time=thing))  # type: ignore[arg-type]
+        tap.offer(Call({"age": 1}, headers=thing))  # type: ignore[arg-type]
+        tap.offer(thing)  # type: ignore[arg-type]
+        tap.offer_batch(thing)  # type: ignore[arg-type]
+    tap.offer(call(7))
+    assert tap.flush(5)
+    assert 7.0 in wire["default"].ages()
+    assert tap.counters()["errors"] > 0
+
+
+def test_offers_from_many_threads_all_arrive(make: Make) -> None:
+    wire = Wire(fault=loses_acks)
+    tap = make(wire)
+    threads = [
+        threading.Thread(target=lambda k=k: [tap.offer(call(k * 300 + i)) for i in range(300)]) for k in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert tap.flush(10)
+    assert sorted(wire["default"].ages()) == list(range(2400))
+
+
+def test_close_waits_no_longer_than_it_may(make: Make) -> None:
+    hold = threading.Event()
+
+    def hangs(pool: str, attempt: int, deliver: Callable[[], None]) -> None:
+        hold.wait(10)
+        raise TransportError("at last")
+
+    wire = Wire(fault=hangs)
+    tap = make(wire)
+    tap.offer(call(1))
+    assert until(lambda: wire.attempts)
+    start = time.monotonic()
+    tap.close(0.3)
+    assert time.monotonic() - start < 0.6
+    assert wire.closed
+    tap.offer(call(2))
+    tap.close()
+    counters = tap.counters()
+    assert counters["dropped_calls"] == 1
+    assert counters.get("unknown_rows", 0) + counters.get("dropped_rows", 0) == 1
+    hold.set()
+
+
+def test_close_delivers_what_is_left(make: Make) -> None:
+    wire = Wire(fault=slow)
+    tap = make(wire)
+    for i in range(100):
+        tap.offer(call(i))
+    tap.close(5)
+    assert wire["default"].ages() == list(range(100))
+    assert not any(t.name.startswith("vedette-tap") and t.is_alive() for t in tap._threads)
+
+
+def test_flush_says_no_when_nothing_gets_through(make: Make) -> None:
+    tap = make(Wire(fault=dead))
+    tap.offer(call(1))
+    assert not tap.flush(0.1)
+
+
+def test_in_process_workers_are_a_transport(make: Make) -> None:
+    wire = Wire()
+
+    class Worker:
+        calls = 0
+
+        def apply(self, message: bytes) -> None:
+            Worker.calls += 1
+            if Worker.calls == 1:
+                raise OSError("disk I/O error")
+            wire["default"].apply(message)
+
+    tap = make(InProcessTransport({"default": Worker()}, plan()))
+    tap.offer(call(1))
+    assert tap.flush(5)
+    assert wire["default"].ages() == [1.0]
+    with pytest.raises(TransportError, match="pool 'none' has no worker"):
+        tap.transport.send("none", b"", 1.0)
