@@ -123,10 +123,12 @@ def _embedding(n: int, rng: np.random.Generator, shift: float) -> dict[str, Colu
 def _score(batch: Batch) -> Floats:
     """(n,) the known model's score, about standard normal."""
     if "embedding" in batch.inputs:
-        return np.asarray(np.nan_to_num(batch.inputs["embedding"].values).mean(axis=1) * np.sqrt(8.0))
+        values = np.clip(np.nan_to_num(batch.inputs["embedding"].values), -100, 100)
+        return np.asarray(values.mean(axis=1) * np.sqrt(8.0))
     age, hours, balance = (np.clip(np.nan_to_num(batch.inputs[k].values), -1e6, 1e6) for k in list(_TABULAR)[:3])
-    sector = np.isin(batch.inputs["sector"].codes(SECTORS), [1])
-    return np.asarray(0.6 * (age - 40) / 12 + 0.5 * (hours - 38) / 8 + 0.2 * (balance - 2_000) / 1_500 + 0.4 * sector)
+    public = batch.inputs["sector"].codes(SECTORS) == SECTORS.index("public")
+    score = 0.6 * (age - 40) / 12 + 0.5 * (hours - 38) / 8 + 0.2 * (balance - 2_000) / 1_500 + 0.4 * public
+    return np.asarray(np.clip(score, -100, 100))
 
 
 def _spoiled(column: Column, rng: np.random.Generator, gone: Mask) -> Column:

@@ -1,0 +1,41 @@
+"""Every built-in component passes the kit, as a stranger's would have to."""
+
+from __future__ import annotations
+
+from vedette.plugins import get_registry
+from vedette.testing import CHECKS, Subject, checks_for, parametrize_components, run
+
+REGISTRY = get_registry()
+BUILT_IN = [r for r in REGISTRY.components if r.plugin == "vedette"]
+NEED_AN_OTHER_END = {"file", "webhook"}  # tests/sinks runs the kit on them, with a file and a server
+
+
+def subjects() -> list[Subject]:
+    kinds = [r for r in BUILT_IN if r.name not in NEED_AN_OTHER_END and r.kind != "platform"]
+    return [Subject(REGISTRY.make(r.qualified, kinds=(r.kind,))) for r in kinds]
+
+
+@parametrize_components(subjects())
+def test_conformance(check) -> None:
+    run(check)
+
+
+MULTICLASS = [
+    Subject(REGISTRY.make(name), example="multiclass")
+    for name in ("accuracy", "log_loss", "roc_auc", "kernel_shap", "tabular")
+]
+
+
+@parametrize_components(MULTICLASS)
+def test_conformance_with_three_classes(check) -> None:
+    run(check)
+
+
+def test_every_check_applies_to_a_built_in() -> None:
+    applied = {bound.check.name for subject in subjects() for bound in checks_for(subject)}
+    assert applied == set(CHECKS)
+
+
+def test_checks_are_documented() -> None:
+    for check in CHECKS.values():
+        assert check.run.__doc__, f"{check.name} does not say what it checks"
