@@ -53,13 +53,23 @@ def test_adding_to_a_merged_state_leaves_what_was_merged_alone():
         assert sum(counted(grown).values()) > SIZE
 
 
-def test_counts_that_outgrow_four_bytes_are_kept():
-    most = np.iinfo(np.int32).max
-    full = {"chunks": [], "counts": np.full(SIZE, most, dtype=np.int32)}
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint32])
+def test_counts_that_outgrow_their_bytes_are_kept(dtype):
+    most = int(np.iinfo(dtype).max)
+    full = {"chunks": [], "counts": np.full(SIZE, most, dtype=dtype)}
     more = add_codes(full, np.zeros(200, dtype=np.int32), SIZE)
     assert counted(more)[0] == most + 200
     assert counted(merge_codes(more, more, SIZE))[0] == 2 * (most + 200)
     assert counted(merge_codes(full, full, SIZE))[5] == 2 * most
+
+
+def test_a_dense_state_takes_a_byte_a_count_while_counts_are_small():
+    dense = add_codes(empty_codes(), np.arange(SIZE, dtype=np.int32), SIZE)
+    assert len(encode(dense)) < SIZE + 200
+    for _ in range(300):
+        dense = add_codes(decode(encode(dense)), np.arange(SIZE, dtype=np.int32), SIZE)
+    assert counted(dense) == dict.fromkeys(range(SIZE), 301)
+    assert dense["counts"].dtype == np.uint16
 
 
 def test_codes_by_hand():

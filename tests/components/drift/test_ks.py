@@ -77,7 +77,7 @@ def test_state_is_bounded_and_grows_no_more_than_the_reference():
     state = ks.create()
     for _ in range(200):
         state = ks.add(state, one(rng.normal(size=300)))
-    assert len(encode(state)) < 4 * (2 * 500 + 1) + 3000
+    assert len(encode(state)) < 2 * (2 * 500 + 1) + 4 * 500 + 500
     few = ks.create()
     for value in rng.normal(size=100):
         few = ks.add(few, one([value]))

@@ -49,21 +49,21 @@ def _counted(chunks: Sequence[Codes], counts: NDArray[Any] | None, size: int, ow
     if counts is None:
         return _narrow(more)
     if owned and counts.flags.writeable and int(counts.max()) + int(more.max()) <= np.iinfo(counts.dtype).max:
-        np.add(counts, more, out=counts, casting="same_kind")
+        counts += more.astype(counts.dtype)
         return counts
-    return _narrow(counts + more)
+    return _narrow(counts.astype(np.int64) + more)
 
 
 def _narrow(counts: NDArray[Any]) -> NDArray[Any]:
-    """Four bytes a count are half the checkpoint; eight where four could overflow."""
-    return counts.astype(np.int32) if counts.max(initial=0) <= np.iinfo(np.int32).max else counts.astype(np.int64)
+    """In as few bytes a count as the largest needs: mostly one, an eighth of the checkpoint."""
+    return counts.astype(np.min_scalar_type(int(counts.max(initial=0))))
 
 
 def _sum(left: NDArray[Any] | None, right: NDArray[Any] | None) -> NDArray[Any] | None:
     """A new array: what `add` may write to belongs to no other state."""
     if left is None or right is None:
         return None if left is right else np.array(right if left is None else left)
-    return _narrow(left.astype(np.int64) + right)
+    return _narrow(left.astype(np.int64) + right.astype(np.int64))
 
 
 def _joined(chunks: Sequence[Codes]) -> Codes:
