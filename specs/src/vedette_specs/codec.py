@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ import numpy as np
 MAGIC = b"VDT1"
 _ALIGN = 8
 _KINDS = "biufcUSM"  # bool, int, uint, float, complex, str, bytes, datetime: dtypes whose bytes hold no pointer
+_SEPARATOR = "\x1f"  # between joined strings; a string that holds one goes into the header
 _TAG = "\x00"  # marks a mapping of the header that stands for something else; user keys starting with it are refused
 
 
@@ -40,6 +41,8 @@ def decode(data: bytes | memoryview) -> Any:
     if len(view) < 8 or bytes(view[:4]) != MAGIC:
         raise CodecError("not a Vedette frame: the magic number is missing")
     (length,) = struct.unpack("<I", view[4:8])
+    if len(view) < 8 + length:
+        raise CodecError(f"damaged frame: a header of {length} bytes in {len(view)} bytes")
     try:
         header = json.loads(bytes(view[8 : 8 + length]))
     except ValueError as error:
@@ -76,15 +79,25 @@ def _key(key: Any, path: str) -> str:
 
 def _pack_array(array: np.ndarray[Any, Any], buffers: list[bytes], path: str) -> Any:
     if array.dtype == object:
-        items = array.tolist()
-        if array.ndim != 1 or not all(item is None or isinstance(item, str) for item in items):
-            raise CodecError(f"{path}: object arrays hold str or None in one dimension")
-        return {_TAG: "o", "v": items}
+        return _pack_texts(array, buffers, path)
     if array.dtype.kind not in _KINDS:
         raise CodecError(f"{path}: arrays of dtype {array.dtype} cannot be encoded")
     dtype = array.dtype.newbyteorder("<")
     data = np.ascontiguousarray(array, dtype=dtype).tobytes()
     return {_TAG: "a", "d": dtype.str, "s": list(array.shape), "at": _place(data, buffers)}
+
+
+def _pack_texts(array: np.ndarray[Any, Any], buffers: list[bytes], path: str) -> Any:
+    items = array.tolist()
+    kinds = set(map(type, items))
+    if array.ndim != 1 or not all(kind is type(None) or issubclass(kind, str) for kind in kinds):
+        raise CodecError(f"{path}: object arrays hold str or None in one dimension")
+    if items and type(None) not in kinds:
+        joined = _SEPARATOR.join(items)  # several times faster than JSON, and ids are on every row
+        if joined.count(_SEPARATOR) == len(items) - 1:
+            data = joined.encode("utf-8", "surrogatepass")
+            return {_TAG: "j", "at": _place(data, buffers), "n": len(data)}
+    return {_TAG: "o", "v": items}
 
 
 def _place(data: bytes, buffers: list[bytes]) -> int:
@@ -109,10 +122,11 @@ def _unpack(value: Any, view: memoryview, base: int) -> Any:
 
 def _untag(tag: str, value: dict[str, Any], view: memoryview, base: int) -> Any:
     if tag == "o":
-        array = np.empty(len(value["v"]), dtype=object)
-        array[:] = value["v"]
-        return array
+        return _texts(value["v"])
     start = base + int(value["at"])
+    if tag == "j":
+        joined = bytes(view[start : start + int(value["n"])]).decode("utf-8", "surrogatepass")
+        return _texts(joined.split(_SEPARATOR))
     if tag == "b":
         return bytes(view[start : start + int(value["n"])])
     dtype = np.dtype(value["d"])
@@ -121,3 +135,9 @@ def _untag(tag: str, value: dict[str, Any], view: memoryview, base: int) -> Any:
     shape = tuple(int(side) for side in value["s"])
     size = int(np.prod(shape)) * dtype.itemsize if shape else dtype.itemsize
     return np.frombuffer(view[start : start + size], dtype=dtype).reshape(shape)
+
+
+def _texts(items: Sequence[str | None]) -> np.ndarray[Any, np.dtype[np.object_]]:
+    array = np.empty(len(items), dtype=object)
+    array[:] = items
+    return array

@@ -59,7 +59,7 @@ def label_column(values: Any, schema: Schema) -> Column:
 
 
 def infer_kind(values: Any) -> Kind:
-    """numeric for numbers and numeric arrays, embedding for 2-d, image for more, text for long strings, else category."""
+    """numeric for numbers, embedding for 2-d arrays, image for more dimensions, text for long strings, else category."""
     if isinstance(values, Column):
         return values.kind
     array = values if isinstance(values, np.ndarray) else None
@@ -106,5 +106,6 @@ def _columns(data: Any, names: Sequence[str]) -> dict[str, Any]:
     if isinstance(data, Sequence) and not isinstance(data, str):
         return _columns(np.asarray(data), names)
     raise TypeError(
-        f"rows come as a DataFrame, an array (n, d), a dict of columns, records or a pyarrow Table; not {type(data).__name__}"
+        "rows come as a DataFrame, an array (n, d), a dict of columns, records or a pyarrow Table; "
+        f"not {type(data).__name__}"
     )

@@ -25,6 +25,7 @@ Examples:
     vedette replay monitors.yaml logged.parquet --labels labels.csv --as-served --json
 """
 SHOWN = 8
+MOST_ALERTS = 40
 
 
 def register(cli: typer.Typer) -> None:
@@ -85,6 +86,9 @@ def _print(service: Service, console: Any) -> None:
         console.print("No alerts.")
         return
     table = Table("time", "rule", "segment", "state", "severity", "value", title="Alerts")
+    if len(alerts) > MOST_ALERTS:
+        console.print(f"{len(alerts)} changes of alerts; the first and the last {MOST_ALERTS // 2} are shown.")
+        alerts = alerts[: MOST_ALERTS // 2] + alerts[-MOST_ALERTS // 2 :]
     for alert in alerts:
         value = "" if alert["value"] is None else f"{alert['value']:.4g}"
         table.add_row(_time(alert["time"]), alert["rule"], alert["segment"], alert["state"], alert["severity"], value)

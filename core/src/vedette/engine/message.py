@@ -52,7 +52,7 @@ class TapPlan:
     digest: str
     schema: Schema
     pools: tuple[str, ...]
-    capture: CaptureSpec = CaptureSpec()
+    capture: CaptureSpec = field(default_factory=CaptureSpec)
     redact: tuple[str, ...] = ()
 
     @classmethod

@@ -34,12 +34,22 @@ def minted(request: str) -> tuple[str, int] | None:
     return (found[1], int(found[2])) if found else None
 
 
+def split_minted(requests: Sequence[str], producer: str) -> tuple[list[int], list[str]]:
+    """(counters of the ids that this producer minted, the other ids)."""
+    prefix, length = f"{producer}-", len(producer) + 1
+    own = [r[length:] for r in requests if r.startswith(prefix)]
+    if len(own) == len(requests) and all(map(str.isdigit, own)):
+        return [int(counter) for counter in own], []
+    theirs = [r for r in requests if not (r.startswith(prefix) and minted(r))]
+    return [int(r[length:]) for r in requests if r.startswith(prefix) and minted(r)], theirs
+
+
 def keep(
     connection: Connection, model: str, row: LogRow, batch: Batch, payload: Mask, columns: Sequence[str] = ()
 ) -> None:
     """Store a batch's predictions, and the inputs of the rows in `payload`; `columns` are kept for segments."""
     requests = [] if batch.ids is None else list(dict.fromkeys(str(i) for i in batch.ids))
-    own = [m[1] for m in map(minted, requests) if m is not None and m[0] == row.producer]
+    own, theirs = split_minted(requests, row.producer)
     segments = {name: batch.inputs[name] for name in columns if name in batch.inputs}
     slim = batch.replace(inputs={}, attributes={**segments, **batch.attributes})
     times = batch.times if batch.times is not None else np.zeros(len(batch))
@@ -53,7 +63,6 @@ def keep(
         )
         .returning(predictions.c.id)
     ).scalar_one()  # fmt: skip
-    theirs = [r for r in requests if (m := minted(r)) is None or m[0] != row.producer]
     if theirs:
         connection.execute(
             prediction_ids.insert(), [{"model": model, "request": r[:256], "block": block} for r in theirs]
