@@ -7,8 +7,6 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import numpy as np
-from fastapi import FastAPI, WebSocket
-from pydantic import BaseModel
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 from starlette.requests import Request
@@ -138,40 +136,3 @@ class Front:
         first = await self.model.predict.remote(rows)
         second = await self.others["second"].predict.remote(rows)
         return {"equal": bool(np.allclose(first, second)), "first": [float(v) for v in first]}
-
-
-class Rows(BaseModel):
-    instances: list[list[float]]
-
-
-api = FastAPI()
-
-
-@serve.deployment
-@serve.ingress(api)
-class Api:
-    def __init__(self, name: str = "api") -> None:
-        self.name = name
-
-    @api.post("/predict")
-    async def predict(self, rows: Rows) -> dict[str, Any]:
-        return {"probabilities": score(rows.instances), "model": self.name}
-
-    @api.post("/echo")
-    def echo(self, body: dict[str, Any]) -> dict[str, Any]:
-        return body
-
-    @api.get("/healthz")
-    def healthz(self) -> str:
-        return "ok"
-
-    @api.post("/stream")
-    def stream(self, rows: Rows) -> StreamingResponse:
-        return StreamingResponse((f"data: {p}\n\n" for p in score(rows.instances)), media_type="text/event-stream")
-
-    @api.websocket("/ws")
-    async def ws(self, socket: WebSocket) -> None:
-        await socket.accept()
-        rows = await socket.receive_json()
-        await socket.send_json(score(rows))
-        await socket.close()

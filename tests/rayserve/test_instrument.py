@@ -15,9 +15,9 @@ import pytest
 from ray import serve
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
-
 from tests.rayserve import models
 from tests.rayserve.recording import KEPT, rows_of, wait_for
+
 from vedette.config.plan import CaptureSpec
 from vedette_rayserve import graph
 from vedette_rayserve.asgi import post_scope, received
@@ -245,7 +245,7 @@ def test_what_cannot_be_watched_is_refused(app: Callable[[], Any], capture: dict
 
 def test_unknown_and_ambiguous_deployments() -> None:
     app = models.Front.bind(models.ByHandle.bind(), {"second": models.ByHandle.bind()})
-    with pytest.raises(graph.UnknownDeployment, match="no deployment is named 'Modle'; the application has ByHandle, Front"):
+    with pytest.raises(graph.UnknownDeployment, match="is named 'Modle'; the application has ByHandle, Front"):
         instrument(app, recording(deployment="Modle"))
     with pytest.raises(graph.UnknownDeployment, match="2 deployments are named 'ByHandle'"):
         instrument(app, recording(deployment="ByHandle"))

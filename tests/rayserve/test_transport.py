@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from ray import serve
-
 from tests.rayserve.recording import PLAN, recording_monitors
+
 from vedette.engine.message import Message
 from vedette.engine.transport import Busy, Refused, TransportError
 from vedette_rayserve.local import LocalRay
@@ -80,7 +80,7 @@ def test_busy_pool_says_when_to_come_back(monitors: str, pool: Any) -> None:
 def test_slow_pool_is_given_up_in_time_and_may_have_got_the_message(monitors: str, pool: Any) -> None:
     pool.behave.remote("slow").result(timeout_s=5)
     before = time.monotonic()
-    with pytest.raises(TransportError, match="did not answer within 0.5 s") as caught:
+    with pytest.raises(TransportError, match=r"did not answer within 0\.5 s") as caught:
         RayTransport(monitors).send("default", MESSAGE, 0.5)
     assert time.monotonic() - before < 2.0
     assert caught.value.arrived

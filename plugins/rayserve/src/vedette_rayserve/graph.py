@@ -8,6 +8,7 @@ from typing import Any
 import ray
 from ray.dag.py_obj_scanner import _PyObjScanner
 from ray.serve import Application, Deployment
+from ray.serve._private.api import call_user_app_builder_with_args_if_necessary
 from ray.serve.context import _get_serve_request_context
 
 
@@ -67,6 +68,12 @@ def find(app: Application, name: str | None) -> Application:
 def replaced(app: Application, target: Application, change: Callable[[Deployment], Deployment]) -> Application:
     """A copy of the graph in which `target`'s deployment is changed; the user's objects stay as they were."""
     return _Rebuild(target, change).node(app)
+
+
+def built(target: Any, args: dict[str, Any]) -> Application:
+    """What `serve deploy` makes of an import path's object: an application, or what a builder returns for `args`."""
+    app: Application = call_user_app_builder_with_args_if_necessary(target, args)
+    return app
 
 
 def request_id() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -40,7 +41,7 @@ def subclass(target: Any, name: str, spec: Instrumentation) -> type:
     if inspect.isfunction(target):
         target = as_class(target)
     if not inspect.isclass(target):
-        raise CannotInstrument(f"deployment {name!r} is a {type(target).__name__}; Vedette watches classes and functions")
+        raise CannotInstrument(f"deployment {name!r} is a {type(target).__name__}, neither class nor function")
     _refuse(target, name, spec)
     body: dict[str, Any] = {MARK: True, PREDICT: predict_method(target, spec)}
     method = spec.capture.method
@@ -52,7 +53,8 @@ def subclass(target: Any, name: str, spec: Instrumentation) -> type:
     body["__del__"] = _del(target)
     for attribute in ("__module__", "__qualname__", "__doc__"):
         body[attribute] = getattr(target, attribute)
-    return type(target)(target.__name__, (target,), body)
+    made: type = types.new_class(target.__name__, (target,), exec_body=lambda namespace: namespace.update(body))
+    return made
 
 
 def is_asgi(cls: type) -> bool:
@@ -65,7 +67,7 @@ def _refuse(cls: type, name: str, spec: Instrumentation) -> None:
     if hasattr(cls, MARK):
         raise CannotInstrument(f"deployment {name!r} is instrumented already")
     if any(base.__name__ == "TaskConsumerWrapper" for base in cls.__mro__):
-        raise CannotInstrument(f"deployment {name!r} is a @task_consumer: its tasks do not pass through Serve's requests")
+        raise CannotInstrument(f"deployment {name!r} is a @task_consumer, which Serve sends no requests")
     found = next((vars(base)[method] for base in cls.__mro__ if method in vars(base)), None)
     if found is None:
         public = [key for key, value in inspect.getmembers(cls, callable) if not key.startswith("_")]
@@ -74,7 +76,7 @@ def _refuse(cls: type, name: str, spec: Instrumentation) -> None:
     if isinstance(found, staticmethod | classmethod | property) or not callable(found):
         raise CannotInstrument(f"{name}.{method} is a {type(found).__name__}; capture.method names an ordinary method")
     if getattr(found, "_serve_multiplexed_function", False):
-        raise CannotInstrument(f"{name}.{method} loads models (@serve.multiplexed); capture.method names one that predicts")
+        raise CannotInstrument(f"{name}.{method} loads models (@serve.multiplexed) and does not predict")
 
 
 def _init(cls: Any, spec: Instrumentation, methods: list[str]) -> Callable[..., Any]:
@@ -86,7 +88,7 @@ def _init(cls: Any, spec: Instrumentation, methods: list[str]) -> Callable[..., 
 
     else:
 
-        def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # type: ignore[misc]
             cls.__init__(self, *args, **kwargs)
             attach(self, cls, spec, methods)
 
@@ -115,7 +117,7 @@ def _del(cls: Any) -> Callable[..., Any]:
 
     else:
 
-        def __del__(self: Any) -> None:
+        def __del__(self: Any) -> None:  # type: ignore[misc]
             detach(self)
             if original is not None:
                 original(self)

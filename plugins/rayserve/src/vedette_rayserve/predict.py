@@ -82,7 +82,7 @@ class Model:
                     continue
                 self.tapping.example = call
                 return call
-        raise Undecodable("model", reasons[0], "a model that was called before, or that takes V1, V2, MLflow or records")
+        raise Undecodable("model", reasons[0], "a model that was called before, or takes V1, V2, MLflow, records")
 
     async def answered(self, call: Call) -> Call:
         """The call with the model's answer in it."""

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from vedette.config.plan import CaptureSpec
+from vedette.config.plan import CaptureSpec, TapSpec
 from vedette_rayserve.names import monitors_app, route
 
 MODEL_BUILDER = "vedette_rayserve.app:build_model"
@@ -18,27 +18,45 @@ class ServeConfigError(ValueError):
     """A Serve configuration that cannot be instrumented; the message names the field."""
 
 
-def instrumented(config: Mapping[str, Any], model: str, monitors: Mapping[str, Any], capture: CaptureSpec, **choice: Any) -> Config:
+def instrumented(
+    config: Mapping[str, Any],
+    model: str,
+    monitors: Mapping[str, Any],
+    capture: CaptureSpec | None = None,
+    tap: TapSpec | None = None,
+    *,
+    application: str | None = None,
+) -> Config:
     """The configuration with one application watched; everything else is as it was.
 
-    monitors: args of the monitors' application: bundle, store, ...  choice: application=NAME where there are several.
+    monitors: args of the monitors' application: bundle and store.  application: its name, where there are several.
+    Of the capture the model is told where to listen only; the rest it learns from the monitors at run time.
     """
     made: Config = copy.deepcopy(dict(config))
-    application = chosen(made, choice.get("application"))
+    target = chosen(made, application)
     name = monitors_app(model)
     if any(item.get("name") == name for item in made["applications"]):
         raise ServeConfigError(f"applications: {name!r} is there already; instrument the original file again")
-    _replace(application, capture, name)
+    where = capture or CaptureSpec()
+    told = {"deployment": where.deployment, "method": where.method}
+    defaults = {"deployment": None, "method": "__call__"}
+    extra = {"capture": _changed(told, defaults), "tap": _changed(vars(tap or TapSpec()), vars(TapSpec()))}
+    _replace(target, {"monitors": name, **{key: value for key, value in extra.items() if value}})
+    environment = target.get("runtime_env")
     made["applications"].append(
         {
             "name": name,
             "route_prefix": route(model),
             "import_path": MONITORS_BUILDER,
-            **({"runtime_env": copy.deepcopy(application["runtime_env"])} if application.get("runtime_env") else {}),
-            "args": {**monitors, "model_app": application.get("name", "default")},
+            **({"runtime_env": copy.deepcopy(environment)} if environment else {}),
+            "args": {**monitors, "model_app": target.get("name", "default")},
         }
     )
     return made
+
+
+def _changed(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> Config:
+    return {key: value for key, value in values.items() if value != defaults[key]}
 
 
 def chosen(config: Mapping[str, Any], name: str | None) -> Config:
@@ -57,23 +75,16 @@ def chosen(config: Mapping[str, Any], name: str | None) -> Config:
     return chosen_one
 
 
-def _replace(application: Config, capture: CaptureSpec, monitors: str) -> None:
+def _replace(application: Config, args: Config) -> None:
     path = application.get("import_path")
-    if not isinstance(path, str) or ":" not in path.replace(".", ":"):
+    if not isinstance(path, str) or not path.replace(":", ".").partition(".")[2]:
         raise ServeConfigError(f"import_path: {path!r} is not of the form 'module:application'")
     if path == MODEL_BUILDER:
         raise ServeConfigError(f"application {application.get('name')!r} is instrumented already")
     old = application.pop("args", None)
-    place = list(application)
-    args: Config = {"app": path, "monitors": monitors}
-    if old:
-        args["args"] = old
-    wanted = {key: value for key, value in vars(capture).items() if value != getattr(CaptureSpec(), key)}
-    if wanted:
-        args["capture"] = {k: dict(v) if isinstance(v, Mapping) else v for k, v in wanted.items()}
-    items = dict(application)
+    items = list(application.items())
     application.clear()
-    for key in place:  # args directly below the import path, the rest in its old order
-        application[key] = MODEL_BUILDER if key == "import_path" else items[key]
+    for key, value in items:  # args directly below the import path, the rest in its old order
+        application[key] = MODEL_BUILDER if key == "import_path" else value
         if key == "import_path":
-            application["args"] = args
+            application["args"] = {"app": path, **args, **({"args": old} if old else {})}

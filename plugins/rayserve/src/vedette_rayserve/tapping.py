@@ -34,8 +34,8 @@ class Instrumentation:
     """
 
     monitors: str
-    capture: CaptureSpec = CaptureSpec()
-    tap: TapSpec = TapSpec()
+    capture: CaptureSpec = field(default_factory=CaptureSpec)
+    tap: TapSpec = field(default_factory=TapSpec)
     transport: str = "vedette_rayserve.transport:RayTransport"
 
     def connect(self) -> Transport:

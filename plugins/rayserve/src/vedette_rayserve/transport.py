@@ -9,7 +9,7 @@ from ray.exceptions import RayError
 from ray.serve.exceptions import BackPressureError, RayServeException
 from ray.serve.handle import DeploymentHandle
 
-from vedette.engine.message import TapPlan
+from vedette.engine.message import Message, TapPlan
 from vedette.engine.transport import Busy, TransportError
 from vedette_rayserve.names import CONTROL, pool_deployment
 from vedette_rayserve.reply import opened
@@ -23,15 +23,21 @@ class RayTransport:
 
     def __init__(self, monitors: str) -> None:
         self.monitors = monitors
+        self._sleeping: frozenset[str] = frozenset()
         self._handles: dict[tuple[str, str], Any] = {}
 
     def describe(self) -> TapPlan:
         """What the control deployment says; TransportError while there is none."""
-        return TapPlan.from_json(self._call(CONTROL, "vedette_describe", (), DESCRIBE_TIMEOUT))
+        said = self._call(CONTROL, "vedette_describe", (), DESCRIBE_TIMEOUT)
+        self._sleeping = frozenset(said.get("sleeping", ()))
+        return TapPlan.from_json(said)
 
     def send(self, pool: str, message: bytes, timeout: float) -> None:
         """Returns once a replica of the pool has committed the message; raises Busy, Refused or TransportError."""
-        self._call(pool_deployment(pool), "apply", (message,), timeout)
+        if pool in self._sleeping and Message.from_bytes(message).seq == 0:  # a heartbeat must not wake the pool
+            self._call(CONTROL, "heartbeat", (pool, message), timeout)
+        else:
+            self._call(pool_deployment(pool), "apply", (message,), timeout)
 
     def close(self) -> None:
         self._handles.clear()
@@ -47,7 +53,7 @@ class RayTransport:
         except BackPressureError as error:
             raise Busy(BACK_OFF, f"{where}: its queue is full") from error
         except TimeoutError as error:  # a dead replica may never answer
-            response.cancel()
+            response.cancel()  # type: ignore[no-untyped-call]
             raise TransportError(f"{where} did not answer within {timeout:g} s") from error
         except (RayError, RayServeException) as error:
             self._handles.pop((deployment, method), None)
@@ -58,4 +64,5 @@ class RayTransport:
         if key not in self._handles:
             handle = serve.get_deployment_handle(deployment, app_name=self.monitors)
             self._handles[key] = handle.options(method_name=method)
-        return self._handles[key]
+        found: DeploymentHandle[Any] = self._handles[key]
+        return found

@@ -48,10 +48,11 @@ def as_class(function: Method) -> type:
         def __call__(self: Any, *args: Any, **kwargs: Any) -> Any:  # type: ignore[misc]
             return function(*args, **kwargs)
 
+    body = {"__call__": __call__, "__module__": function.__module__, "__doc__": function.__doc__}
     given = inspect.signature(function)
     itself = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
     __call__.__signature__ = given.replace(parameters=[itself, *given.parameters.values()])  # type: ignore[attr-defined]
-    return type(function.__name__, (), {"__call__": __call__, "__module__": function.__module__, "__doc__": function.__doc__})
+    return type(function.__name__, (), body)
 
 
 def dressed(method: Method, original: Method) -> Method:
