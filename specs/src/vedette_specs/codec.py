@@ -28,7 +28,9 @@ class CodecError(ValueError):
 def encode(value: Any) -> bytes:
     """Return `value` as bytes; raises CodecError naming the path of what cannot be encoded."""
     buffers: list[bytes] = []
-    header = json.dumps(_pack(value, buffers, "$"), separators=(",", ":"), ensure_ascii=False).encode()
+    header = json.dumps(_pack(value, buffers, "$"), separators=(",", ":"), ensure_ascii=False).encode(
+        "utf-8", "surrogatepass"
+    )
     parts = [MAGIC, struct.pack("<I", len(header)), header, _padding(len(MAGIC) + 4 + len(header))]
     for buffer in buffers:
         parts += [buffer, _padding(len(buffer))]
@@ -44,7 +46,7 @@ def decode(data: bytes | memoryview) -> Any:
     if len(view) < 8 + length:
         raise CodecError(f"damaged frame: a header of {length} bytes in {len(view)} bytes")
     try:
-        header = json.loads(bytes(view[8 : 8 + length]))
+        header = json.loads(bytes(view[8 : 8 + length]).decode("utf-8", "surrogatepass"))
     except ValueError as error:
         raise CodecError(f"the header of the frame is not JSON: {error}") from error
     start = 8 + length

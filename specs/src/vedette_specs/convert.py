@@ -59,7 +59,7 @@ def label_column(values: Any, schema: Schema) -> Column:
 
 
 def infer_kind(values: Any) -> Kind:
-    """numeric for numbers, embedding for 2-d arrays, image for more dimensions, text for long strings, else category."""
+    """numeric for numbers, embedding for 2-d arrays, image for more, text for long strings, else category."""
     if isinstance(values, Column):
         return values.kind
     array = values if isinstance(values, np.ndarray) else None
