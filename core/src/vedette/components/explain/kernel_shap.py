@@ -92,7 +92,7 @@ class KernelShap(Explainer):
             unknown = (np.empty((len(names), 0)), np.empty((len(names), 0)), np.empty(0), np.empty(0))
             return [_explanation(record, [], unknown, {"method": plan.method, "rows": 0}) for record in records]
         every = np.concatenate(answers)
-        done, estimates = _estimates(every, n, plan, games, masks)
+        done, estimates = _estimates(every, n, plan, games, masks, _numbers(both.take(slice(n, None))))
         outputs = _output_names(ctx.outputs, rows.schema, every.shape[1])
         params = {
             "method": plan.method,
@@ -133,8 +133,15 @@ def _mixtures(both: Batch, n: int, games: NDArray[np.intp], masks: Mask) -> Batc
     return Batch(inputs=inputs, schema=both.schema)
 
 
+def _numbers(rows: Batch) -> Floats:
+    """(n, features) values of the numeric inputs; 0 for other kinds, where missing, and where squares would overflow."""
+    columns = [c.values if c.kind == "numeric" else np.zeros(len(rows)) for c in rows.inputs.values()]
+    table = np.column_stack(columns)
+    return np.where(np.abs(table) < 1e100, table, 0.0)
+
+
 def _estimates(
-    answers: Floats, n: int, plan: Plan, games: NDArray[np.intp], masks: Mask
+    answers: Floats, n: int, plan: Plan, games: NDArray[np.intp], masks: Mask, background: Floats
 ) -> tuple[int, list[tuple[Floats, Floats]]]:
     """Games answered, and for each explained row (features, outputs) Shapley values and their standard errors."""
     m = masks.shape[1]
@@ -145,7 +152,7 @@ def _estimates(
     for i in range(n):
         solved = [game_values(plan.method, masks[g], values[g, i], empty[games[g]], full[i]) for g in range(done)]
         phi, variance = (np.stack(part) for part in zip(*solved, strict=True))
-        found.append(combine(phi, variance, games[:done], plan.background, full[i] - empty.mean(axis=0)))
+        found.append(combine(phi, variance, games[:done], background, full[i] - empty.mean(axis=0)))
     return done, found
 
 

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from vedette.components.explain.coalitions import Method, sizes_weights
 from vedette_specs import Floats, Mask
 
+_ENOUGH_GAMES = 8  # for a slope
+
 
 def game_values(method: Method, masks: Mask, values: Floats, empty: Floats, full: Floats) -> tuple[Floats, Floats]:
     """(d, k) Shapley values of a game with k outputs, and their sampling variance within the game (NaN: not known).
@@ -23,29 +25,41 @@ def game_values(method: Method, masks: Mask, values: Floats, empty: Floats, full
 
 
 def combine(
-    phi: Floats, variance: Floats, rows: NDArray[np.intp], background: int, total: Floats
+    phi: Floats, variance: Floats, rows: NDArray[np.intp], background: Floats, total: Floats
 ) -> tuple[Floats, Floats]:
     """(d, k) values that sum to `total` (k,) exactly, and standard errors, of games (g, d, k) on background `rows`.
 
-    Where every background row was used equally often, the error is that within rows; else the spread of the games,
-    which counts the background's too. What the games' mean lacks to `total` goes to the features by their variance.
+    background: (b, d) numbers of the background rows, 0 where a feature has none. Where the rows were used unequally,
+    each feature's values are first regressed on its background numbers, whose mean over all rows is known (a control
+    variate). The error is that within background rows where all were used equally and it is known, else the spread
+    of the games, which counts the background's too. What is then lacking to `total` is shared by variance.
     """
+    times = np.bincount(rows, minlength=len(background))
+    balanced = bool((times == times[0]).all())
+    if not balanced and len(phi) >= _ENOUGH_GAMES:
+        phi = _regressed(phi, (background - background.mean(axis=0))[rows])
     mean = phi.mean(axis=0)
-    error = _variance_of_mean(phi, variance, rows, background)
+    error = _variance_of_mean(phi, variance, rows, times if balanced else None)
     known = np.where(np.isnan(error), np.abs(mean), error)  # one game: nothing for features that do nothing
     spread = known.sum(axis=0)
     share = np.where(spread > 0, known / np.where(spread > 0, spread, 1.0), 1.0 / len(mean))
-    values = mean + share * (total - mean.sum(axis=0))
-    return values, np.sqrt(error)
+    return mean + share * (total - mean.sum(axis=0)), np.sqrt(error)
 
 
-def _variance_of_mean(phi: Floats, variance: Floats, rows: NDArray[np.intp], background: int) -> Floats:
-    times = np.bincount(rows, minlength=background)
-    balanced = bool((times == times[0]).all())
-    if balanced and not np.isnan(variance).any():
+def _regressed(phi: Floats, centred: Floats) -> Floats:
+    """(g, d, k) values less what their background numbers (g, d), centred over the whole background, explain."""
+    around = centred - centred.mean(axis=0)
+    square = (around**2).sum(axis=0)
+    slope = np.einsum("gd,gdk->dk", around, phi) / np.where(square > 0, square, 1.0)[:, None]
+    return np.asarray(phi - slope * centred[:, :, None])
+
+
+def _variance_of_mean(phi: Floats, variance: Floats, rows: NDArray[np.intp], times: NDArray[np.intp] | None) -> Floats:
+    """times: how often each background row was used, where equally."""
+    if times is not None and not np.isnan(variance).any():
         return np.asarray(variance.mean(axis=0) / len(phi))
-    if balanced and times[0] > 1:
-        by_row = phi[np.argsort(rows, kind="stable")].reshape(background, times[0], *phi.shape[1:])
+    if times is not None and times[0] > 1:
+        by_row = phi[np.argsort(rows, kind="stable")].reshape(len(times), times[0], *phi.shape[1:])
         return np.asarray(by_row.var(axis=1, ddof=1).mean(axis=0) / len(phi))
     if len(phi) > 1:
         return np.asarray(phi.var(axis=0, ddof=1) / len(phi))
@@ -72,7 +86,7 @@ def _regression_values(masks: Mask, values: Floats, empty: Floats, full: Floats)
     centred = masks - share[:, None]
     aim = values - empty - share[:, None] * (full - empty)
     weighted = centred * weights[:, None]
-    inverse = np.linalg.pinv(weighted.T @ centred, hermitian=True)
+    inverse = np.linalg.pinv(weighted.T @ centred, rcond=1e-10, hermitian=True)  # singular along (1, .., 1)
     phi = inverse @ (weighted.T @ aim)
     residual = aim - centred @ phi
     pairs = len(masks) // 2
