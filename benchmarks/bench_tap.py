@@ -60,6 +60,7 @@ def measure(make: Callable[[], Any]) -> tuple[float, float]:
         items = [make() for _ in range(OFFERS)]
         gc.collect()
         captured = tap.counters().get("captured", 0)
+        assert tap._capturing is not None
         with tap._capturing._lock:  # offers alone; the flusher's work is measured after it
             start = time.perf_counter()
             for item in items:

@@ -106,6 +106,7 @@ def test_no_heartbeat_overtakes_rows_that_are_not_frozen_yet() -> None:
     wire = Wire()
     tap = Tap(wire, timing=FAST)
     assert until(lambda: wire["default"].heartbeats)
+    assert tap._capturing is not None
     with tap._capturing._lock:  # the flusher stands still
         tap.offer(call(1, time=1000.0))
         wire["default"].heartbeats.clear()

@@ -192,3 +192,24 @@ def test_complaints_are_few(caplog: pytest.LogCaptureFixture) -> None:
     time.sleep(0.06)
     complaints.warn("kind", "message")
     assert "no. 51" in caplog.records[-1].getMessage()
+
+
+def test_a_thread_that_cannot_start_now_starts_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    wire = Wire()
+    tap = Tap(wire, timing=FAST)
+    tap._stop.set()  # as in a child: nothing of the parent runs, and nothing of its own until the first offer
+    for thread in tap._threads:
+        thread.join()
+    tap._after_fork()
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        tap.offer(call(1))
+    assert tap.counters()["errors"] == 1
+    tap.offer(call(2))
+    assert tap.flush(5)
+    assert wire["default"].ages() == [1.0, 2.0]
+    tap.close()

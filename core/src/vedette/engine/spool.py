@@ -94,11 +94,8 @@ class Spool:
 
     def close(self) -> None:
         """Folders that are through are removed; the others wait for another process."""
-        folders = [
-            orphan.folder for orphan in self._orphans.values() if not orphan.exhausted or not orphan.folder.done()
-        ]
-        for folder in folders:
-            folder.close(remove=False)
+        for orphan in self._orphans.values():
+            orphan.folder.close(remove=orphan.exhausted and orphan.folder.done())
         if self.folder is not None:
             self.folder.close(remove=self.folder.done())
         self.folder = None

@@ -34,6 +34,7 @@ class Tap:
     _closed: bool
     _spool: Spool | None
     _plan: TapPlan | None
+    _capturing: Capturing | None
 
     def __init__(
         self,
@@ -148,26 +149,36 @@ class Tap:
         self._running = False
         self._closed = False
         self._spool = None
+        self._capturing = None
 
     def _start(self) -> None:
+        """Also lazily, after a fork. Where no thread can be started now the next offer tries again."""
         with self._starting:
             if self._running or self._closed:
                 return
-            self._running = True
-            if self.settings.spool is not None:
-                self._spool = Spool.open(
-                    self.settings.spool, self.producer, self.settings.sync, self._held, self._complaints
+            if self._capturing is None:
+                if self.settings.spool is not None:
+                    self._spool = Spool.open(
+                        self.settings.spool, self.producer, self.settings.sync, self._held, self._complaints
+                    )
+                store = self._spool.store if self._spool is not None else None
+                self._capturing = Capturing(
+                    self.producer, self._held, self.timing, self._complaints, self.new_id, store
                 )
-            store = self._spool.store if self._spool is not None else None
-            self._capturing = Capturing(self.producer, self._held, self.timing, self._complaints, self.new_id, store)
-            if self._plan is not None:
-                self._adopt_plan(self._plan)
-            self._threads = [
-                threading.Thread(target=self._flusher, name="vedette-tap-flusher", daemon=True),
-                threading.Thread(target=self._planner, name="vedette-tap-planner", daemon=True),
-            ]
-            for thread in self._threads:
-                thread.start()
+            try:
+                self._start_threads(self._capturing)
+                self._running = True
+            except RuntimeError as error:
+                self._failed("threads cannot be started", error)
+
+    def _start_threads(self, capturing: Capturing) -> None:
+        if self._plan is not None:
+            self._adopt_plan(self._plan)
+        work = (("flusher", lambda: self._flusher(capturing)), ("planner", self._planner))
+        for name, target in work[len(self._threads) :]:
+            thread = threading.Thread(target=target, name=f"vedette-tap-{name}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
 
     def _take(self, item: Call | Batch, rows: int, size: int, event_time: float | None) -> None:
         if self._closed:
@@ -189,7 +200,7 @@ class Tap:
                     self._held.count("sync_late")
                     return
 
-    def _flusher(self) -> None:
+    def _flusher(self, capturing: Capturing) -> None:
         held, stop = self._held, self._stop
         while not stop.is_set():
             held.wake.wait(self.timing.flush_every)
@@ -199,8 +210,8 @@ class Tap:
                 self._planned.wait(self.timing.flush_every)
                 continue
             try:
-                self._capturing.model_version = self.model_version
-                self._capturing.run(plan)
+                capturing.model_version = self.model_version
+                capturing.run(plan)
                 held.tell()
             except Exception as error:  # the thread outlives whatever it meets
                 self._failed("flusher failed", error)
@@ -234,8 +245,9 @@ class Tap:
             self._plan = plan
             for pool in plan.pools:
                 if pool not in self._senders:
-                    self._senders[pool] = self._sender(pool)
-                    self._senders[pool].thread.start()
+                    sender = self._sender(pool)
+                    sender.thread.start()
+                    self._senders[pool] = sender
             self._planned.set()
 
     def _sender(self, pool: str) -> Sending:

@@ -18,6 +18,7 @@ from vedette_specs.schema import Schema
 Answers = tuple[list[Any] | None, Floats | None]
 PREDICTION_KEYS = ("prediction", "predictions", "predict", "predicted", "label", "class", "output", "outputs", "result")
 PROBABILITY_KEYS = ("probabilities", "probability", "predict_proba", "proba", "probs", "scores", "score")
+_NESTED = (list, tuple, np.ndarray)
 _SLACK = 1e-6  # float32 softmax overshoots
 
 
@@ -137,14 +138,14 @@ def _leaves(value: Any) -> list[Any]:
         flat: list[Any] = value.reshape(-1).tolist()
         return flat
     if isinstance(value, list | tuple):
-        return [item[0] if isinstance(item, list | tuple | np.ndarray) and len(item) else item for item in value]
+        return [item[0] if isinstance(item, _NESTED) and len(item) else item for item in value]
     return [value]
 
 
 def _width(value: Any) -> int:
     if isinstance(value, np.ndarray):
         return int(value.shape[1]) if value.ndim > 1 else 1
-    if isinstance(value, list | tuple) and value and isinstance(value[0], list | tuple | np.ndarray):
+    if isinstance(value, list | tuple) and value and isinstance(value[0], _NESTED):
         return len(value[0])
     return 1
 
@@ -153,9 +154,9 @@ def _flat(value: Any, rows: int, schema: Schema, field: str) -> list[Any]:
     if isinstance(value, np.ndarray):
         value = value.tolist()
     items = list(value) if isinstance(value, list | tuple) else [value]
-    if any(isinstance(item, list | tuple | np.ndarray) for item in items):
-        items = [item[0] if isinstance(item, list | tuple | np.ndarray) and len(item) == 1 else item for item in items]
-    wrong = next((item for item in items if isinstance(item, list | tuple | dict | np.ndarray)), None)
+    if any(isinstance(item, _NESTED) for item in items):
+        items = [item[0] if isinstance(item, _NESTED) and len(item) == 1 else item for item in items]
+    wrong = next((item for item in items if isinstance(item, (*_NESTED, dict))), None)
     if wrong is not None:
         raise Undecodable(field, wrong, f"one value a row{_classes(schema)}")
     if len(items) != rows:

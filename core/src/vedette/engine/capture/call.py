@@ -59,6 +59,9 @@ def failed(call: Call) -> bool:
 
 def header(call: Call, name: str) -> str | None:
     """The request header of that name (lower case), None where there is none or it is empty."""
+    direct = call.headers.get(name)
+    if type(direct) is str:
+        return direct or None
     for key, value in call.headers.items():
         text = key.decode("latin-1") if isinstance(key, bytes) else str(key)
         if text.lower() == name:

@@ -21,6 +21,7 @@ from vedette_specs.columns import Column, Floats, category, numeric
 from vedette_specs.convert import infer_kind
 from vedette_specs.schema import Schema
 
+_NUMBER = (int, float)
 _ID_HEADERS = ("x-request-id", "ce-requestid", "ce-id", "seldon-puid")
 
 
@@ -38,7 +39,7 @@ class Rows:
 
     def layout(self) -> tuple[Any, ...]:
         """Calls of the same layout can share a batch."""
-        numbers = self.prediction is not None and all(isinstance(p, int | float) for p in self.prediction)
+        numbers = self.prediction is not None and all(isinstance(p, _NUMBER) for p in self.prediction)
         width = None if self.probabilities is None else self.probabilities.shape[1]
         return (self.prediction is None, numbers, width, tuple(self.attributes))
 
@@ -109,7 +110,7 @@ def read(call: Call, schema: Schema, capture: CaptureSpec, redact: Collection[st
         prediction, probabilities = _answers(view, rows, schema, capture)
         return Rows(
             count=rows,
-            columns={name: values for name, values in columns.items() if name not in redact},
+            columns={name: values for name, values in columns.items() if name not in redact} if redact else columns,
             prediction=prediction,
             probabilities=probabilities,
             ids=_ids(view, rows, capture),

@@ -14,6 +14,7 @@ from vedette_specs.schema import Schema
 
 Values = list[Any] | tuple[Any, ...] | NDArray[Any]
 Columns = dict[str, Values]
+_JSON = frozenset({dict, str, int, float, bool, type(None), np.ndarray})
 _WRAPPERS = ("dataframe_records", "instances", "inputs")
 FORMATS = "V2 tensors, instances, inputs, dataframe_split, dataframe_records, records, arrays, a DataFrame"
 
@@ -21,10 +22,10 @@ FORMATS = "V2 tensors, instances, inputs, dataframe_split, dataframe_records, re
 def read_table(value: Any, schema: Schema, field: str) -> Columns:
     """Columns by name, all of one length; of the schema's features only, where it names any."""
     columns = _dispatch(value, schema, field)
-    sizes = {name: len(values) for name, values in columns.items()}
-    rows = next(iter(sizes.values()), 0)
-    if any(size != rows for size in sizes.values()):
-        raise Undecodable(field, sizes, "columns of the same length")
+    sizes = set(map(len, columns.values()))
+    if len(sizes) > 1:
+        raise Undecodable(field, {k: len(v) for k, v in columns.items()}, "columns of the same length")
+    rows = next(iter(sizes), 0)
     if not 0 < rows <= MAX_ROWS:
         raise Undecodable(field, f"{rows} rows", f"1 to {MAX_ROWS} rows")
     return columns
@@ -32,6 +33,10 @@ def read_table(value: Any, schema: Schema, field: str) -> Columns:
 
 def plain(value: Any) -> Any:
     """Models of pydantic and dataframes' series as plain values; everything else as it is."""
+    if type(value) in _JSON:
+        return value
+    if type(value) is list and (not value or type(value[0]) in _JSON or type(value[0]) is list):
+        return value
     dump = getattr(value, "model_dump", None)
     if callable(dump) and not isinstance(value, type):
         return _foreign(dump, value)
