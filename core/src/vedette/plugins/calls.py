@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -40,8 +40,12 @@ class PluginFailure:
 class HookCalls:
     """Isolated calls of the implementations that a pluggy manager holds; failures are kept and logged."""
 
-    def __init__(self, manager: pluggy.PluginManager) -> None:
+    def __init__(
+        self, manager: pluggy.PluginManager, origins: Mapping[str, tuple[str | None, str | None]] | None = None
+    ) -> None:
+        """origins: plugin name -> distribution and version, for the record."""
         self._manager = manager
+        self._origins = origins or {}
         self._lock = threading.Lock()
         self._failures: dict[tuple[str, str], PluginFailure] = {}
 
@@ -49,6 +53,10 @@ class HookCalls:
     def failures(self) -> tuple[PluginFailure, ...]:
         with self._lock:
             return tuple(self._failures.values())
+
+    def fail(self, plugin: str, error: Exception, where: str) -> None:
+        """Record what a plugin raised."""
+        self.record(PluginFailure.of(plugin, error, where, *self._origins.get(plugin, (None, None))))
 
     def record(self, failure: PluginFailure) -> None:
         """Keep the failure: one entry per plugin and hook, so that an event storm does not fill the memory."""
@@ -68,7 +76,7 @@ class HookCalls:
                 given = [arguments[name] for name in implementation.argnames]
                 answer = implementation.function(*given)
             except Exception as error:  # a stranger's code: recorded
-                self.record(PluginFailure.of(implementation.plugin_name, error, hook))
+                self.fail(implementation.plugin_name, error, hook)
                 if errors is not None:
                     errors.append(error)
             else:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pluggy
 
-from vedette.plugins.calls import HookCalls, PluginFailure
+from vedette.plugins.calls import HookCalls
 from vedette.plugins.errors import HookError
 from vedette.plugins.hooks import check_plugin, new_manager
 from vedette.plugins.registry import Registered, Registry, family
@@ -56,7 +56,7 @@ def load_registry(points: Iterable[EntryPoint] | None = None, plugins: Mapping[s
     sources = _sources(entry_points(group=ENTRY_POINTS) if points is None else points)
     sources += [Source(name, plugin=plugin) for name, plugin in (plugins or {}).items()]
     manager = new_manager()
-    calls = HookCalls(manager)
+    calls = HookCalls(manager, {source.name: (source.distribution, source.version) for source in sources})
     loaded = {source.name: source for source in sources if _load(source, manager, calls)}
     return Registry(_name_apart(_collect(loaded, calls)), calls)
 
@@ -82,7 +82,7 @@ def _load(source: Source, manager: pluggy.PluginManager, calls: HookCalls) -> bo
         check_plugin(plugin)
         _register(plugin, source.name, manager)
     except Exception as error:  # a stranger's code: recorded, and the next plugin is loaded
-        calls.record(PluginFailure.of(source.name, error, "load", source.distribution, source.version))
+        calls.fail(source.name, error, "load")
         return False
     return True
 
@@ -110,7 +110,7 @@ def _collect(sources: Mapping[str, Source], calls: HookCalls) -> list[Registered
                         raise HookError(f"{registered.kind} {registered.name!r} is registered twice")
                     seen[key] = registered
             except Exception as error:  # a generator of a stranger, or a component of the wrong kind
-                calls.record(PluginFailure.of(name, error, hook, source.distribution, source.version))
+                calls.fail(name, error, hook)
     return list(seen.values())
 
 

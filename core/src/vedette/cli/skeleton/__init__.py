@@ -1,0 +1,1 @@
+"""Sources that `vedette new-plugin` starts from: one small, working component a kind."""
