@@ -134,7 +134,7 @@ def _mixtures(both: Batch, n: int, games: NDArray[np.intp], masks: Mask) -> Batc
 
 
 def _numbers(rows: Batch) -> Floats:
-    """(n, features) values of the numeric inputs; 0 for other kinds, where missing, and where squares would overflow."""
+    """(n, features) numeric inputs; 0 for other kinds, where missing, and where squares would overflow."""
     columns = [c.values if c.kind == "numeric" else np.zeros(len(rows)) for c in rows.inputs.values()]
     table = np.column_stack(columns)
     return np.where(np.abs(table) < 1e100, table, 0.0)

@@ -12,6 +12,7 @@ from vedette_specs import Batch, Floats, Mask, OutlierDetector, Tags
 
 Shrinkage = Literal["auto", "ledoit_wolf", "none"]
 _ROWS_PER_COLUMN = 3  # fewer make an empirical covariance useless: `auto` shrinks it
+_ENORMOUS = 1e100  # standard deviations: squares overflow
 _FLOOR = 1e-6  # smallest eigenvalue kept, relative to the largest: collinear columns are not divided by zero
 
 
@@ -63,18 +64,27 @@ class Mahalanobis(OutlierDetector):
         spread = np.sqrt((deviations**2).sum(axis=0) / seen)
         self.scale_: Floats = np.where(spread > 0, spread, 1.0)
         self.covariance_: Floats = _floored(self._covariance(deviations / self.scale_, known))
+        self.whitening_: Floats = np.linalg.cholesky(np.linalg.inv(self.covariance_)) / self.scale_[:, None]
 
     def score_batch(self, batch: Batch) -> Floats:
-        standard = (batch.matrix(self.columns_) - self.mean_) / self.scale_
-        infinite = np.isinf(standard).any(axis=1)
+        deviations = batch.matrix(self.columns_) - self.mean_
+        with np.errstate(over="ignore", invalid="ignore"):
+            white = deviations @ self.whitening_
+            squared = np.einsum("ij,ij->i", white, white)
+            odd = np.flatnonzero(~np.isfinite(squared))
+            if len(odd):
+                squared[odd] = self._squared_of_odd(deviations[odd] / self.scale_)
+        return np.asarray(np.sqrt(squared))
+
+    def _squared_of_odd(self, standard: Floats) -> Floats:
+        """Squared distances of rows with missing, infinite or enormous values."""
         known = ~np.isnan(standard)
-        standard[infinite] = 0.0
         squared = np.full(len(standard), np.nan)
         for pattern, rows in _by_pattern(known):
             if pattern.any():
                 squared[rows] = self._squared(standard[rows], pattern)
-        squared[infinite] = np.inf
-        return np.asarray(np.sqrt(squared))
+        squared[(np.abs(standard) > _ENORMOUS).any(axis=1)] = np.inf
+        return squared
 
     def _squared(self, rows: Floats, known: Mask) -> Floats:
         inverse = np.linalg.inv(self.covariance_[np.ix_(known, known)])
