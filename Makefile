@@ -16,7 +16,7 @@ $(READY): pyproject.toml constraints.txt
 	@if [ ! -x $(BIN)/python ]; then \
 		if command -v uv >/dev/null; then uv venv --quiet --python "$(PYTHON)" .venv; else "$(PYTHON)" -m venv .venv; fi; fi
 	@command -v uv >/dev/null || [ -x $(BIN)/uv ] || $(BIN)/python -m pip install --quiet uv
-	PATH="$(CURDIR)/$(BIN):$$PATH" uv pip install --quiet --python $(BIN)/python \
+	PATH="$(CURDIR)/$(BIN):$$PATH" uv pip install --quiet --compile-bytecode --python $(BIN)/python \
 		--constraint constraints.txt --group dev --editable '.[rayserve,postgres]'
 	@touch $@
 
