@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
+import os
+import socket
 import time
 import uuid
 from collections.abc import Callable
@@ -43,7 +45,7 @@ class Reducer:
     ttl: float = TTL
     idle_grace: float = IDLE_GRACE
     joins_labels: bool = True
-    holder: str = field(default_factory=lambda: uuid.uuid4().hex)
+    holder: str = field(default_factory=lambda: holder_name())
     lease: Lease | None = None
     watermark: float = -math.inf
 
@@ -167,6 +169,11 @@ class Reducer:
                 return None
             self._bundles[row.digest] = Bundle.from_bytes(body, self.registry)
         return self._bundles[row.digest]
+
+
+def holder_name() -> str:
+    """Who reduces, told so that a person finds the process: host:pid:random."""
+    return f"{socket.gethostname()[:32]}:{os.getpid()}:{uuid.uuid4().hex[:12]}"
 
 
 def _has(bundle: Bundle, monitor: str) -> bool:
