@@ -113,29 +113,29 @@ def ks_statistics(reference: SortedReference, state: State) -> tuple[Floats, Flo
     The supremum lies at a window value or just before one: between them F_window is constant.
     """
     codes, counts = code_counts(state, reference.size)
-    d = len(reference.kept)
     first = np.searchsorted(codes, reference.code_starts)
-    column = np.repeat(np.arange(d), np.diff(first))
-    local = codes - reference.code_starts[column]
+    occurring = np.diff(first)
     total = np.concatenate([[0], np.cumsum(counts)])
     sizes = np.diff(total[first])
-    # Reference values below the code (half of it, rounded down) and up to it (rounded up); the zero is for "none".
+    n, m = np.repeat(reference.kept, occurring), np.repeat(sizes, occurring)
+    start = np.repeat(reference.offsets[:-1], occurring)
+    place = codes - np.repeat(reference.code_starts[:-1], occurring)
+    fewer = place >> 1  # distinct reference values below, one more of them up to an odd place
+    upto = fewer + (place & 1)
     padded = np.concatenate([[0], reference.cumulative])
-    start = reference.offsets[column]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        window_at = (total[1:] - total[first[column]]) / sizes[column]
-        window_before = (total[:-1] - total[first[column]]) / sizes[column]
-        below = np.where(local >= 2, padded[start + local // 2], 0) / reference.kept[column]
-        at = np.where(local >= 1, padded[start + (local + 1) // 2], 0) / reference.kept[column]
-    gap = np.maximum(np.abs(window_at - at), np.abs(window_before - below))
-    statistic = np.full(d, np.nan)
-    filled = np.flatnonzero(sizes)
-    if len(filled):
-        statistic[filled] = np.maximum.reduceat(gap, first[filled])
-    statistic[reference.kept == 0] = np.nan
-    with np.errstate(invalid="ignore", divide="ignore"):
-        superiority = np.bincount(column, weights=counts * (below + at) / 2.0, minlength=d) / sizes
-    return statistic, np.asarray(superiority)
+    below, at = padded[start + fewer] * (fewer > 0), padded[start + upto] * (upto > 0)
+    counted = total[1:] - np.repeat(total[first[:-1]], occurring)
+    # Whole numbers, n m times the difference: nothing is rounded before the one division.
+    gap = np.maximum(np.abs(counted * n - at * m), np.abs((counted - counts) * n - below * m))
+    statistic, superiority = np.full(len(sizes), np.nan), np.full(len(sizes), np.nan)
+    both = (sizes > 0) & (reference.kept > 0)
+    # Columns without window values have no codes, so that the others' runs follow each other.
+    if (filled := np.flatnonzero(sizes)).size:
+        pairs = np.where(both, sizes * reference.kept, 1)[filled]
+        statistic[filled] = np.maximum.reduceat(gap, first[filled]) / pairs
+        superiority[filled] = np.add.reduceat(counts * (below + at), first[filled]) / (2.0 * pairs)
+    statistic[~both] = superiority[~both] = np.nan
+    return statistic, superiority
 
 
 def _plus(left: list[int], right: list[int]) -> list[int]:
