@@ -51,19 +51,19 @@ def _spec(name: str, when: str, monitor: str, section: RuleSection) -> AlertSpec
 
 def _monitors_known(ctx: Context, path: Path, rule: Rule) -> bool:
     known = set(ctx.monitor_names)
-    good = True
-    for names in sorted(rule.names):
-        text = ".".join(names)
-        if names[0] not in known:
-            hint = did_you_mean(names[0], known)
-            needs = "; names are monitor.value, as in drift.drifted" if len(names) == 1 else ""
-            ctx.fault_at(_word_place(ctx, path, text), f"there is no monitor {names[0]!r}{hint}{needs}")
-            good = False
-        elif len(names) == 1:
-            place = _word_place(ctx, path, text)
-            ctx.fault_at(place, f"{text!r} is a monitor: name one of its values, as in {text}.drifted")
-            good = False
-    return good
+    wrong = {names: problem for names in sorted(rule.names) if (problem := _unknown(names, known))}
+    for names, problem in wrong.items():
+        ctx.fault_at(_word_place(ctx, path, ".".join(names)), _unless_hidden(ctx, path, problem))
+    return not wrong
+
+
+def _unknown(names: tuple[str, ...], known: set[str]) -> str | None:
+    """What is wrong with a name that should be `monitor.value`."""
+    first = names[0]
+    if first in known:
+        return None if len(names) > 1 else f"{first!r} is a monitor: name one of its values, as in {first}.drifted"
+    form = "; names are monitor.value, as in drift.drifted"
+    return f"there is no monitor {first!r}{form if len(names) == 1 else did_you_mean(first, known)}"
 
 
 def parse_rule(ctx: Context, path: Path, text: str) -> Rule | None:
@@ -71,8 +71,15 @@ def parse_rule(ctx: Context, path: Path, text: str) -> Rule | None:
     try:
         return parse(text)
     except RuleError as error:
-        ctx.fault_at(_rule_place(ctx, path, error.column), f"rule: {error}{_torn(ctx, path, text)}")
+        message = _unless_hidden(ctx, path, f"rule: {error}{_torn(ctx, path, text)}")
+        ctx.fault_at(_rule_place(ctx, path, error.column), message)
         return None
+
+
+def _unless_hidden(ctx: Context, path: Path, message: str) -> str:
+    """A rule out of variables is not quoted: its words may be a secret's."""
+    raw = ctx.tree.at(path).raw
+    return message if raw is None else f"rule: what {raw!r} stands for is no rule over what there is"
 
 
 def _rule_place(ctx: Context, path: Path, column: int) -> Place:

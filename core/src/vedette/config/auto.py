@@ -22,7 +22,7 @@ def auto_monitors(ctx: Context) -> tuple[MonitorSpec, ...]:
             body["metrics"] = [metric for metric in metrics if _try(ctx, name, {"metrics": [metric]})]
         if body.get("metrics") != [] and (fits := _try(ctx, name, body)):
             found += fits
-    if not found and ctx.schema is not None:
+    if not found and not ctx.faults:
         ctx.fault(("monitors",), "monitors: auto has nothing to watch: set 'reference', or 'schema.features'", key=True)
     return tuple(found)
 

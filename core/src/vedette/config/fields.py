@@ -81,6 +81,16 @@ def _text_schema(pattern: str, example: str) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "pattern": pattern, "examples": [example]})
 
 
+def replica_bounds(value: Any) -> Any:
+    """A number stands for both bounds; a variable gives it as text."""
+    if isinstance(value, str) and value.isdecimal():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int | dict):
+        shown = str(value).lower() if isinstance(value, bool) else repr(value)
+        raise ValueError(f"a whole number or a mapping of min and max is expected, not {shown}")
+    return {"min": value, "max": max(1, value)} if isinstance(value, int) else value
+
+
 def rule_switch(value: Any) -> Any:
     """`true` stands for the default rule, a text for its `when`."""
     return {} if value is True else {"when": value} if isinstance(value, str) else value

@@ -22,6 +22,7 @@ from vedette.config.fields import (
     Seconds,
     Section,
     as_list,
+    replica_bounds,
     rule_switch,
     shorthand,
 )
@@ -197,10 +198,7 @@ class PoolSection(Section):
 
     replicas: Annotated[
         ReplicasSection,
-        BeforeValidator(
-            lambda value: {"min": value, "max": value} if isinstance(value, int) else value,
-            json_schema_input_type=int | ReplicasSection,
-        ),
+        BeforeValidator(replica_bounds, json_schema_input_type=int | ReplicasSection),
     ] = ReplicasSection(min=1, max=1)
     cpus: Annotated[Number, Field(gt=0)] = 0.1
 

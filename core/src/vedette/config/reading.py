@@ -12,7 +12,7 @@ from vedette.config.scalars import plain_scalar, tagged_scalar
 from vedette.config.tree import Node
 
 MAX_BYTES = 1 << 20
-MAX_NODES = 100_000
+MAX_NODES = 50_000
 MAX_DEPTH = 64
 _IMPLICIT = "?"
 _QUOTED = "tag:yaml.org,2002:str"
@@ -117,6 +117,8 @@ def read(source: Source) -> tuple[Node | None, list[Fault]]:
     if len(source.text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         return None, [Fault(source.name, 0, 0, f"the file is longer than {MAX_BYTES} bytes")]
     try:
+        if deep := _too_deep(source):
+            return None, [deep]
         composed = yaml.compose(source.text, Loader=_Loader)
     except yaml.YAMLError as error:
         return None, [_syntax_fault(source, error)]
@@ -133,6 +135,26 @@ def read(source: Source) -> tuple[Node | None, list[Fault]]:
     return tree, reader.faults
 
 
+def _too_deep(source: Source) -> Fault | None:
+    """Looked for in the events, which come one by one: composing recurses in C, where depth crashes the process."""
+    depth = 0
+    for event in yaml.parse(source.text, Loader=_Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > MAX_DEPTH:
+                line, column = (event.start_mark.line, event.start_mark.column) if event.start_mark else (0, 0)
+                return Fault.at(Place(source, line + 1, column + 1), f"nested deeper than {MAX_DEPTH} levels")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+    return None
+
+
+def _shown_place(source: Source, line: int, column: int) -> Place:
+    """Past the last line there is nothing to show: then its end."""
+    lines = source.text.splitlines()
+    return Place(source, len(lines), len(lines[-1]) + 1) if lines and line > len(lines) else Place(source, line, column)
+
+
 def _syntax_fault(source: Source, error: yaml.YAMLError) -> Fault:
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
@@ -142,7 +164,7 @@ def _syntax_fault(source: Source, error: yaml.YAMLError) -> Fault:
     # Without its closing bracket YAML only notices at the next key: then the line before holds the rule.
     numbers = [mark.line + 1, mark.line]
     torn = next((n for n in numbers if _RULE_KEY.search(source.line(n))), None)
-    place = Place(source, mark.line + 1, mark.column + 1)
+    place = _shown_place(source, mark.line + 1, mark.column + 1)
     if torn is not None and (torn == mark.line + 1 or mark.column == 0):
         match = _RULE_KEY.search(source.line(torn))
         column = match.end() if match else 1

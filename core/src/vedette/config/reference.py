@@ -86,7 +86,9 @@ def _labels(values: Any, schema: Schema) -> Column:
     unseen = [text for text in np.unique([t for t in column.strings() if t is not None]) if text not in schema.classes]
     if unseen and schema.classes:
         allowed = ", ".join(schema.classes)
-        raise BadReference(f"the label column {schema.label!r} holds {unseen[0]!r}; allowed: {allowed}", ("classes",))
+        raise BadReference(
+            f"the label column {schema.label!r} holds {str(unseen[0])!r}; allowed: {allowed}", ("classes",)
+        )
     return category(column.strings(), schema.classes)
 
 

@@ -25,8 +25,8 @@ def plain_scalar(text: str) -> Scalar:
         return True
     if text in _FALSE:
         return False
-    if _INT.fullmatch(text) and len(text) <= _DIGITS:
-        return int(text, 10)
+    if _INT.fullmatch(text):
+        return int(text, 10) if len(text) <= _DIGITS else text
     if _OCTAL.fullmatch(text):
         return int(text[2:], 8)
     if _HEX.fullmatch(text):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import Any
@@ -57,7 +58,8 @@ def _options(
                 where = (*path, fault.option) if fault.option in options else (*path, "use")
                 ctx.fault(where, f"{name}: {fault}")
             else:
-                ctx.fault(_named(path, fault.message, options), f"{name}: {fault.message}")
+                message = fault.message.removeprefix(f"{name}: ")
+                ctx.fault(_named(path, message, options), f"{name}: {message}")
         return None
     except PluginError as error:
         ctx.fault((*path, "use"), str(error))
@@ -73,9 +75,9 @@ def _hint(option: str, known: Sequence[str], also: Sequence[str]) -> str:
 
 
 def _named(path: Path, message: str, options: Mapping[str, Any]) -> Path:
-    """The option that a component's own complaint begins with (`bins: 2 are too few`), else the component."""
-    name = message.partition(":")[0].strip()
-    return (*path, name) if name in options else (*path, "use")
+    """The option that a component's own complaint names first (`bins: 2 are too few`), else the component."""
+    named = next((word for word in re.findall(r"\w+", message) if word in options), "use")
+    return (*path, named)
 
 
 def _absolute(ctx: Context, path: Path, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -42,9 +42,10 @@ def validate(tree: Node, faults: list[Fault]) -> tuple[Document, set[Path]]:
             first = not left_out  # later rounds only see what is left after the first
             for item in error.errors(include_url=False):
                 path = tuple(part for part in item["loc"] if not _is_member(part))
+                kind = "extra_forbidden" if "[key]" in item["loc"] else item["type"]
                 if first:
-                    faults.append(_fault(tree, path, dict(item)))
-                cut = _unit(path, item["type"])
+                    faults.append(_fault(tree, path, {**item, "type": kind}))
+                cut = path[:-1] if _torn(tree, path) else _unit(path, kind)
                 left_out.add(cut)
                 _cut(data, cut)
 
@@ -67,13 +68,15 @@ def _fault(tree: Node, path: Path, item: dict[str, Any]) -> Fault:
     node = tree.at(path)
     kind = item["type"]
     if kind == "extra_forbidden":
-        message = f"unknown key {path[-1]!r}{did_you_mean(str(path[-1]), keys_at(path[:-1]))}"
+        known = keys_at(path[:-1]) or _words(item)
+        message = f"unknown key {path[-1]!r}{did_you_mean(str(path[-1]), known)}"
         return Fault.at(tree.place_of(path, key=True), _torn(tree, path) or message)
     if kind == "missing":
         return Fault.at(tree.place_of(path[:-1], key=True), f"the key {path[-1]!r} is missing")
     if path and path[-1] in ("when", "alert") and kind in ("string_type", "model_type"):
         return Fault.at(node.place, f'a rule is a text, not {shown(node.value)}: quote it, as in when: "roc_auc < 0.7"')
-    return Fault.at(node.place, f"{_subject(path)}{_message(kind, item, node)}")
+    advice = "; write '1000 rows' or a duration ('7d')" if "window" in path and isinstance(node.value, int) else ""
+    return Fault.at(node.place, f"{_subject(path)}{_message(kind, item, node)}{advice}")
 
 
 def _message(kind: str, item: dict[str, Any], node: Node) -> str:
@@ -81,8 +84,7 @@ def _message(kind: str, item: dict[str, Any], node: Node) -> str:
     if kind in _EXPECTED:
         return _EXPECTED[kind].format(given)
     if kind == "literal_error":
-        allowed = [word.strip("' ") for word in item["ctx"]["expected"].replace(" or ", ",").split(",")]
-        return f"{given} is not allowed{_choice(item['input'], allowed)}"
+        return f"{given} is not allowed{_choice(item['input'], _words(item))}"
     if kind == "value_error":
         text = str(item["ctx"]["error"])
         return text.replace(repr(node.value), given) if node.raw is not None else text
@@ -90,6 +92,12 @@ def _message(kind: str, item: dict[str, Any], node: Node) -> str:
         return f"at least {item['ctx']['min_length']} are needed, not {item['ctx']['actual_length']}"
     detail = str(item["msg"]).removeprefix("Input ").replace("should be", "must be")
     return f"{given} {detail}"
+
+
+def _words(item: dict[str, Any]) -> list[str]:
+    """The words that a literal allows."""
+    expected = str(item.get("ctx", {}).get("expected", ""))
+    return [word.strip("' ") for word in expected.replace(" or ", ",").split(",") if word]
 
 
 def _choice(given: Any, allowed: list[str]) -> str:
@@ -143,7 +151,7 @@ def _value_type(kind: Any) -> Any:
 
 def _is_member(part: str | int) -> bool:
     """A union's member in pydantic's path, not a key of ours."""
-    return isinstance(part, str) and part.startswith("<") and part.endswith(">")
+    return isinstance(part, str) and ((part.startswith("<") and part.endswith(">")) or part == "[key]")
 
 
 def _unit(path: Path, kind: str) -> Path:
