@@ -13,7 +13,7 @@ from vedette.engine.service import BadRequest, Service
 def http_app(service: Service) -> Any:
     """The ASGI application of the monitors."""
     try:
-        from vedette.http import create_app  # type: ignore[attr-defined]
+        from vedette.http import create_app
     except ImportError:
         return small_app(service)
     return create_app(service)
@@ -47,7 +47,7 @@ def small_app(service: Service) -> FastAPI:
     def status() -> dict[str, Any]:
         return service.status()
 
-    @app.post("/api/feedback", status_code=202)
+    @app.post("/feedback", status_code=202)
     def feedback(body: Any = Body()) -> Mapping[str, int]:
         try:
             return {"stored": service.feedback(body if isinstance(body, list) else [body])}
