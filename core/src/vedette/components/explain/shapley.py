@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from vedette.components.explain.coalitions import Method, sizes_weights
 from vedette_specs import Floats, Mask
 
-_ENOUGH_GAMES = 8  # for a slope
+_SOME_GAMES, _MANY_GAMES = 5, 16  # for slopes on the prediction, and on each feature's numbers
 
 
 def game_values(method: Method, masks: Mask, values: Floats, empty: Floats, full: Floats) -> tuple[Floats, Floats]:
@@ -30,28 +30,35 @@ def combine(
     """(d, k) values that sum to `total` (k,) exactly, and standard errors, of games (g, d, k) on background `rows`.
 
     background: (b, d) numbers of the background rows, 0 where a feature has none. Where the rows were used unequally,
-    each feature's values are first regressed on its background numbers, whose mean over all rows is known (a control
-    variate). The error is that within background rows where all were used equally and it is known, else the spread
-    of the games, which counts the background's too. What is then lacking to `total` is shared by variance.
+    the games are regressed on something whose mean over the whole background is known (a control variate): with few
+    games on their prediction, with more each feature's values on its own background numbers. The error is that within
+    background rows where all were used equally and it is known, else it counts the spread of the background too.
+    What is then lacking to `total` is shared by variance.
     """
     times = np.bincount(rows, minlength=len(background))
-    balanced = bool((times == times[0]).all())
-    if not balanced and len(phi) >= _ENOUGH_GAMES:
-        phi = _regressed(phi, (background - background.mean(axis=0))[rows])
-    mean = phi.mean(axis=0)
-    error = _variance_of_mean(phi, variance, rows, times if balanced else None)
-    known = np.where(np.isnan(error), np.abs(mean), error)  # one game: nothing for features that do nothing
-    spread = known.sum(axis=0)
-    share = np.where(spread > 0, known / np.where(spread > 0, spread, 1.0), 1.0 / len(mean))
+    if not (times == times[0]).all() and len(phi) >= _SOME_GAMES:
+        many = len(phi) >= _MANY_GAMES
+        known = (background - background.mean(axis=0))[rows][:, :, None] if many else (total - phi.sum(axis=1))[:, None]
+        mean, error = _regressed(phi, known)
+    else:
+        mean, error = phi.mean(axis=0), _variance_of_mean(phi, variance, rows, times)
+    weight = np.where(np.isnan(error), np.abs(mean), error)  # one game: nothing for features that do nothing
+    spread = weight.sum(axis=0)
+    share = np.where(spread > 0, weight / np.where(spread > 0, spread, 1.0), 1.0 / len(mean))
     return mean + share * (total - mean.sum(axis=0)), np.sqrt(error)
 
 
-def _regressed(phi: Floats, centred: Floats) -> Floats:
-    """(g, d, k) values less what their background numbers (g, d), centred over the whole background, explain."""
-    around = centred - centred.mean(axis=0)
+def _regressed(phi: Floats, known: Floats) -> tuple[Floats, Floats]:
+    """(d, k) regression estimate at 0 of games (g, d, k) on `known` (g, d or 1, k or 1), and its variance."""
+    games = len(phi)
+    centre = known.mean(axis=0)
+    around = known - centre
     square = (around**2).sum(axis=0)
-    slope = np.einsum("gd,gdk->dk", around, phi) / np.where(square > 0, square, 1.0)[:, None]
-    return np.asarray(phi - slope * centred[:, :, None])
+    safe = np.where(square > 0, square, 1.0)
+    mean = phi.mean(axis=0)
+    slope = (around * (phi - mean)).sum(axis=0) / safe
+    residual = ((phi - mean - slope * around) ** 2).sum(axis=0) / (games - 2)
+    return mean - slope * centre, residual * (1.0 / games + centre**2 / safe)
 
 
 def _variance_of_mean(phi: Floats, variance: Floats, rows: NDArray[np.intp], times: NDArray[np.intp] | None) -> Floats:
