@@ -149,7 +149,7 @@ class SeriesReducer:
     ) -> None:  # fmt: skip
         for window in self.spec.windows:
             if window.lifetime:
-                self._lifetime(connection, closing, segment, window, spans, watermark)
+                self._lifetime(connection, closing, segment, window, spans, closed, upto, watermark)
                 continue
             sliding = self._sliding_window(connection, segment, window, closed, total)
             for due in sliding.advance(spans, closed, upto):
@@ -179,16 +179,26 @@ class SeriesReducer:
 
     def _lifetime(
         self, connection: Connection, closing: Closing, segment: str, window: WindowSpec,
-        spans: list[Span], watermark: float,
+        spans: list[Span], closed: int, upto: int, watermark: float,
     ) -> None:  # fmt: skip
-        if not spans:
+        """Results at the multiples of `every` that some rows came before: of everything up to there."""
+        every = max(1, round((window.every or self.tick) / self.tick))
+        recent = panes.closed_range(connection, self.id, segment, closed - every, closed)
+        ends = {-(-(tick + 1) // every) * every for tick in [p.tick for p in recent] + [s.first for s in spans]}
+        due = sorted(end for end in ends if closed < end <= upto)
+        if not due:
             return
-        before = panes.closed_range(connection, self.id, segment, series.BEFORE_ALL, spans[0].first)
-        held = [self._merged([pane], segment) for pane in before]
-        whole = join_all([*held, *spans], self.evaluator(segment).merge)
-        assert whole is not None
-        start, end = whole.first * self.tick, whole.stop * self.tick
-        closing.results.append(self._result(segment, window, whole, start, end, 0, watermark))
+        before = panes.closed_range(connection, self.id, segment, series.BEFORE_ALL, closed)
+        merge = self.evaluator(segment).merge
+        whole = join_all([self._merged([pane], segment) for pane in before], merge)
+        for end in due:
+            new = [s for s in spans if s.first < end]
+            spans = spans[len(new) :]
+            whole = join_all([*([] if whole is None else [whole]), *new], merge)
+            if whole is not None:
+                start = whole.first * self.tick
+                found = self._result(segment, window, whole, start, end * self.tick, 0, watermark)
+                closing.results.append(found)
 
     def _result(
         self, segment: str, window: WindowSpec, span: Span, start: float, end: float, revision: int, watermark: float

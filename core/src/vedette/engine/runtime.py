@@ -65,6 +65,6 @@ def ends_after(plan: Plan, latest: float) -> float:
 
 
 def _end_after(spec: MonitorSpec, latest: float) -> float:
-    steps = [w.every or w.span or spec.tick for w in spec.windows if w.rows is None and not w.lifetime]
+    steps = [w.every or w.span or spec.tick for w in spec.windows if w.rows is None]
     grace = max((w.grace for w in spec.windows), default=0.0)
     return max((math.floor(latest / step) + 1) * step for step in [spec.tick, *steps]) + grace
