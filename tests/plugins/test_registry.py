@@ -236,7 +236,10 @@ def test_every_fault_is_a_plugin_error() -> None:
         assert issubclass(error, PluginError)
 
 
-@pytest.mark.parametrize("registered", get_registry().components, ids=lambda r: f"{r.kind}-{r.name}")
+BUILT_IN = [r for r in get_registry().components if r.plugin == "vedette"]
+
+
+@pytest.mark.parametrize("registered", BUILT_IN, ids=lambda r: f"{r.kind}-{r.name}")
 def test_every_built_in_loads_and_describes_itself(registered: Any) -> None:
     registry = get_registry()
     cls = registry.load(registered.qualified, (registered.kind,))
@@ -244,3 +247,28 @@ def test_every_built_in_loads_and_describes_itself(registered: Any) -> None:
     assert registered.component.summary
     for option in options_of(cls):
         assert isinstance(option.json_schema(), dict)
+
+
+def test_a_platform_is_detected_without_importing_it() -> None:
+    from vedette.plugins.importing import missing_packages
+
+    def platform(extra: str | None) -> Component:
+        return Component("platform", "x", "nowhere:X", extra=extra)
+
+    assert missing_packages(platform("postgres"), "vedette") == []
+    assert missing_packages(platform("no-such-extra"), "vedette") == []
+    assert missing_packages(platform(None), "vedette") == []
+    assert missing_packages(platform("postgres"), None) == []
+    assert "no-such-package" in missing_packages(platform("x"), "needy")
+
+
+@pytest.fixture(autouse=True)
+def _needy(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    info = tmp_path / "metadata" / "needy-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: needy\nVersion: 1.0\nProvides-Extra: x\n"
+        "Requires-Dist: numpy>=1; extra == 'x'\nRequires-Dist: no-such-package[serve]>=2; extra == \"x\"\n"
+        "Requires-Dist: another; extra == 'y'\n"
+    )
+    monkeypatch.syspath_prepend(str(info.parent))

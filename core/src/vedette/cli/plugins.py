@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from vedette.plugins import MissingExtra, PluginError, PluginFailure, Registered, Registry
+from vedette.plugins.importing import missing_packages
 
 NOT_LOADED = "not loaded"
 
@@ -58,6 +59,9 @@ def plugins(
 
 
 def _state(registry: Registry, registered: Registered) -> str:
+    if registered.kind == "platform":  # importing one takes seconds; whether it is installed takes none
+        absent = missing_packages(registered.component, registered.distribution)
+        return f"missing: platform {registered.name!r} needs {', '.join(absent)}" if absent else "ok"
     try:
         registry.load(registered.qualified, kinds=(registered.kind,))
     except MissingExtra as error:

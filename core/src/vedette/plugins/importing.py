@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
-from importlib.metadata import PackageNotFoundError, metadata
+import re
+from importlib.metadata import PackageNotFoundError, metadata, requires
 from types import ModuleType
+from typing import cast
 
 from vedette.plugins.errors import BrokenComponent, MissingExtra, did_you_mean
 from vedette_specs import (
@@ -42,11 +44,32 @@ def import_component(component: Component, distribution: str | None = None) -> t
         hint = did_you_mean(attribute, [name for name in vars(module) if not name.startswith("_")])
         raise BrokenComponent(f"{component.kind} {component.name!r}: {path} has no {attribute!r}{hint}")
     base = BASES[component.kind]
+    if component.kind == "platform":
+        return cast("type", cls)  # what a platform offers is its own affair: a class, a function
     if not isinstance(cls, type) or not issubclass(cls, base):
         raise BrokenComponent(f"{component.kind} {component.name!r}: {component.target} is not a {base.__name__}")
     if issubclass(cls, BaseComponent) and (abstract := sorted(getattr(cls, "__abstractmethods__", ()))):
         raise BrokenComponent(f"{component.kind} {component.name!r}: {component.target} does not define {abstract}")
     return cls
+
+
+def missing_packages(component: Component, distribution: str | None) -> list[str]:
+    """Packages of the component's extra that are not installed, by metadata alone: no platform is imported."""
+    if component.extra is None or distribution is None:
+        return []
+    wanted = [
+        line for line in requires(distribution) or [] if re.search(rf"extra == ['\"]{component.extra}['\"]", line)
+    ]
+    names = [re.split(r"[\s\[;<>=!~(]", line, maxsplit=1)[0] for line in wanted]
+    return [name for name in names if not _installed(name)]
+
+
+def _installed(name: str) -> bool:
+    try:
+        metadata(name)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def _import(path: str, component: Component, distribution: str | None) -> ModuleType:

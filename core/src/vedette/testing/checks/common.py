@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 import random
 import subprocess
 import sys
@@ -72,7 +73,10 @@ def import_is_light(lab: Lab) -> None:
 @cache
 def _heavy(module: str) -> list[str] | None:
     command = [sys.executable, "-c", _PROBE, module, *HEAVY]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=120, check=False, env={**os.environ, "PYTHONPATH": path}
+    )
     if "ModuleNotFoundError" in done.stderr and f"'{module.split('.')[0]}'" in done.stderr:
         return None
     require(done.returncode == 0, f"importing {module} fails: {done.stderr[-500:]}")
