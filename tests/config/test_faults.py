@@ -175,7 +175,7 @@ CASES: list[tuple[str, str]] = [
         "pool: 'a' reads the score of 'o', so it runs in its pool, 'heavy', not in 'light'",
     ),
     ("monitors: {a: {detect: ks, preprocess: white}}", "there is no preprocessor 'white'; there is no 'preprocessors'"),
-    ("monitors: {a: {detect: ks, of: prediction}}", "ks works on numeric columns, but 'prediction' has only category"),
+    ("monitors: {a: {detect: ks, of: labels}}", "ks works on numeric columns, but 'labels' has only category"),
     ("monitors: {a: {detect: ks, explain: why}}\nexplainers: {why: kernel_shap}", "a drift monitor flags no rows"),
     ("monitors: {a: {detect: mahalanobis, explain: {use: w, at_most: 5 per 9 rows}}}", "there is no explainer 'w'"),
     ("capture: {attributes: {region: header.r}}\nmonitors: {a: {detect: ks, by: regio}}", "did you mean 'region'?"),

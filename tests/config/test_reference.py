@@ -121,7 +121,7 @@ SCHEMAS = [
     ("{label: income, positive: '>50k'}", "4:35: schema: '>50k' is not one of the classes; did you mean '>50K'?"),
     ("{label: income, classes: ['>50K', no]}", "4:34: schema: the label column 'income' holds '<=50K', which is not"),
     ("{label: income, classes: [a, a]}", "the classes ['a', 'a'] name one twice"),
-    ("{label: income, task: regression}", "schema: the label 'income' is not numeric: row 1 holds '"),
+    ("{label: income, task: regression}", "schema: the label column 'income' is not numeric: row 1 holds '"),
     ("{label: hours, task: binary}", "4:30: schema: a binary task has two classes, but there are no classes"),
     ("{label: job, task: binary}", "there are 3 classes: ['clerk', 'nurse', 'smith']"),
     ("{task: multiclass}", "a multiclass task has two classes or more; give them or a label column"),
@@ -201,3 +201,53 @@ def test_plugins_load_other_uris() -> None:
 )
 def test_local_paths(uri: str, path: str | None) -> None:
     assert local_path(uri) == (None if path is None else Path(path))
+
+
+def answered(folder: Path) -> Path:
+    """The reference with the model's own answers beside its columns."""
+    frame = pd.read_parquet(folder / "reference.parquet")
+    frame["prediction"] = frame["income"].to_numpy()[::-1]
+    frame["p_>50K"] = np.linspace(0, 1, len(frame))
+    frame["p_<=50K"] = 1 - frame["p_>50K"]
+    frame.to_parquet(folder / "reference.parquet")
+    return folder / "reference.parquet"
+
+
+def test_answers_of_the_model_in_the_reference(load: Load, folder: Path) -> None:
+    answered(folder)
+    plan = load("monitors: {p: {detect: chi2, of: prediction}, q: {detect: ks, of: probabilities}}")
+    assert list(plan.schema.features) == ["age", "hours", "job"]
+    batch = load_reference(plan)
+    assert batch.prediction is not None
+    assert batch.prediction.categories == ("<=50K", ">50K")
+    assert batch.probabilities is not None
+    assert batch.probabilities.shape == (300, 2)
+    assert batch.probabilities[0].tolist() == [1.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("{detect: chi2, of: prediction}", "chi2 learns the prediction from the reference, which has no column 'pred"),
+        ("{detect: ks, of: probabilities}", "which has no columns 'p_<class>', one for each class"),
+    ],
+)
+def test_a_reference_without_answers(body: str, expected: str, faults: Faults) -> None:
+    found = faults(f"monitors: {{p: {body}}}")
+    assert len(found) == 1
+    assert expected in found[0]
+
+
+def test_an_answer_outside_the_classes_is_refused(faults: Faults, folder: Path) -> None:
+    frame = pd.read_parquet(answered(folder))
+    frame.loc[3, "prediction"] = "maybe"
+    frame.to_parquet(folder / "reference.parquet")
+    assert "the column 'prediction' holds 'maybe'; allowed: <=50K, >50K" in faults("")[0]
+
+
+def test_a_batch_of_a_plugin_is_fitted_to_the_schema() -> None:
+    batch = Batch({"x": load_reference("lake://rows", registry=Plugin(pd.DataFrame({"x": [1.0]}))).inputs["x"]})
+    schema = Schema(features={"x": "numeric"})
+    assert load_reference("lake://rows", schema, Plugin(batch)).schema == schema
+    with pytest.raises(BadReference, match="the reference has no column 'z'"):
+        load_reference("lake://rows", Schema(features={"z": "numeric"}), Plugin(batch))

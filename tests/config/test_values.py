@@ -77,12 +77,6 @@ def test_no_rates(text: Any) -> None:
         values.parse_rate(text)
 
 
-def test_rate_per_row() -> None:
-    assert values.parse_rate("1 per 4 rows").per_row == 0.25
-    with pytest.raises(ValueError, match="per time"):
-        values.parse_rate("1 per 4s").per_row  # noqa: B018
-
-
 @pytest.mark.parametrize(("value", "hold"), [(3, values.Hold(3)), ("10m", values.Hold(1, 600.0))])
 def test_holds(value: Any, hold: values.Hold) -> None:
     assert values.parse_hold(value) == hold

@@ -10,7 +10,7 @@ import numpy as np
 from vedette.config.columns import is_feature
 from vedette.config.faults import did_you_mean
 from vedette.config.models import SchemaSection
-from vedette.config.reference import BadReference, check_columns
+from vedette.config.reference import BadReference, answer_columns, check_columns
 from vedette_specs import Batch, Column, Schema
 from vedette_specs.columns import number_text
 from vedette_specs.convert import infer_kind
@@ -28,7 +28,7 @@ def infer_schema(said: SchemaSection, columns: Mapping[str, Any] | Batch | None)
     values = None if columns is None or label is None else columns.get(label)
     task, classes = _task(said, label, values)
     return Schema(
-        features=_features(said, columns, label),
+        features=_features(said, columns, label, classes),
         task=task,
         classes=classes,
         positive=_positive(said, task, classes),
@@ -53,10 +53,13 @@ def _label(said: SchemaSection, columns: Mapping[str, Any] | None) -> str | None
     return said.label
 
 
-def _features(said: SchemaSection, columns: Mapping[str, Any] | None, label: str | None) -> dict[str, Kind]:
+def _features(
+    said: SchemaSection, columns: Mapping[str, Any] | None, label: str | None, classes: tuple[str, ...]
+) -> dict[str, Kind]:
     if said.features is None:
         found = {} if columns is None else columns
-        return {name: _kind(values) for name, values in found.items() if name != label and is_feature(values)}
+        others = {label} | answer_columns(found, classes)
+        return {name: _kind(values) for name, values in found.items() if name not in others and is_feature(values)}
     if label in said.features:
         raise BadReference(f"the label column {label!r} is no feature", ("features", str(label)))
     if columns is not None:

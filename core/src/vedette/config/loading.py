@@ -121,13 +121,13 @@ def _load(
         ctx.schema = schema
     elif uri is None or columns is not None:
         ctx.schema = None if ("schema",) in left_out else _schema(ctx, columns)
-    rows = _rows(ctx, columns)
+    ctx.reference = _rows(ctx, columns)
     plan = _plan(ctx, uri, written)
     places = {(fault.file, fault.line, fault.column) for fault in unset}
     faults = unset + [fault for fault in faults if (fault.file, fault.line, fault.column) not in places]
     if faults:
         raise ConfigError(faults)
-    return Loaded(plan, rows)
+    return Loaded(plan, ctx.reference)
 
 
 def _tree(sources: list[Source], faults: list[Fault]) -> Node:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,11 +13,12 @@ import numpy as np
 from vedette.config.columns import arrow_columns, is_feature
 from vedette.config.faults import did_you_mean
 from vedette.config.plan import Plan
-from vedette_specs import Batch, Column, Schema, as_batch, category, make_column
+from vedette_specs import Batch, Column, Floats, Schema, as_batch, category, make_column
 from vedette_specs.convert import infer_kind
 
 PARQUET = (".parquet", ".pq")
 CSV = (".csv", ".csv.gz")
+PREDICTION = "prediction"
 
 
 class BadReference(ValueError):
@@ -53,8 +54,12 @@ def load_reference(
 def fit_reference(columns: Mapping[str, Any] | Batch, schema: Schema) -> Batch:
     """Columns as a batch of `schema`; raises BadReference naming column, value and what is allowed."""
     if isinstance(columns, Batch):
-        return columns
-    names = list(schema.features) or [name for name, c in columns.items() if is_feature(c) and name != schema.label]
+        check_columns(schema.features, columns.inputs)
+        return columns.select(list(schema.features)).replace(schema=schema) if schema.features else columns
+    names = list(schema.features)
+    if not names:
+        others = answer_columns(columns, schema.classes) | {schema.label}
+        names = [name for name, values in columns.items() if is_feature(values) and name not in others]
     check_columns(names, columns)
     wanted = {name: _convert(name, columns[name], schema) for name in names}
     try:
@@ -63,7 +68,27 @@ def fit_reference(columns: Mapping[str, Any] | Batch, schema: Schema) -> Batch:
         raise BadReference(str(error)) from error
     full = replace(schema, features=batch.schema.features)
     labels = columns.get(schema.label) if schema.label else None
-    return batch.replace(schema=full, labels=None if labels is None else _labels(labels, schema))
+    answers = answer_columns(columns, schema.classes) - set(names)
+    prediction = columns[PREDICTION] if PREDICTION in answers else None
+    return batch.replace(
+        schema=full,
+        labels=None if labels is None else _labels(labels, schema, f"label column {schema.label!r}"),
+        prediction=None if prediction is None else _labels(prediction, schema, f"column {PREDICTION!r}"),
+        probabilities=_probabilities(columns, schema) if answers - {PREDICTION} else None,
+    )
+
+
+def answer_columns(columns: Mapping[str, Any], classes: Sequence[str]) -> set[str]:
+    """The reference's columns that are answers of the model: `prediction`, and `p_<class>` where all classes are."""
+    found = {PREDICTION} & set(columns)
+    shares = {f"p_{name}" for name in classes}
+    return found | shares if shares <= set(columns) else found
+
+
+def _probabilities(columns: Mapping[str, Any], schema: Schema) -> Floats:
+    """(n, classes) in the order of the classes."""
+    parts = [(f"p_{name}", columns[f"p_{name}"]) for name in schema.classes]
+    return np.column_stack([_numeric(f"column {name!r}", values, ("classes",)).values for name, values in parts])
 
 
 def check_columns(names: Iterable[str], columns: Mapping[str, Any]) -> None:
@@ -78,17 +103,15 @@ def check_columns(names: Iterable[str], columns: Mapping[str, Any]) -> None:
         raise absent[0]
 
 
-def _labels(values: Any, schema: Schema) -> Column:
+def _labels(values: Any, schema: Schema, what: str) -> Column:
     """Numbers for a regression, else codes of the schema's classes."""
-    column = values if isinstance(values, Column) else make_column(infer_kind(values), values)
     if schema.task == "regression":
-        return column if column.kind == "numeric" else _to_numbers(str(schema.label), column, "label")
+        return _numeric(what, values, ("task",))
+    column = values if isinstance(values, Column) else make_column(infer_kind(values), values)
     unseen = [text for text in np.unique([t for t in column.strings() if t is not None]) if text not in schema.classes]
     if unseen and schema.classes:
         allowed = ", ".join(schema.classes)
-        raise BadReference(
-            f"the label column {schema.label!r} holds {str(unseen[0])!r}; allowed: {allowed}", ("classes",)
-        )
+        raise BadReference(f"the {what} holds {str(unseen[0])!r}; allowed: {allowed}", ("classes",))
     return category(column.strings(), schema.classes)
 
 
@@ -119,7 +142,7 @@ def _from_plugin(uri: str, registry: ReferenceHook | None) -> Mapping[str, Any] 
         raise BadReference(f"no plugin loads {uri!r}; allowed: a parquet or csv file, or a URI that a plugin knows")
     if isinstance(loaded, Batch):
         return loaded
-    return {**(batch := as_batch(loaded)).inputs, **({} if batch.labels is None else {"label": batch.labels})}
+    return dict(as_batch(loaded).inputs)
 
 
 def _read_file(path: Path) -> Mapping[str, Any]:
@@ -146,23 +169,25 @@ def _convert(name: str, values: Any, schema: Schema) -> Any:
     if kind is None or not isinstance(values, Column) or values.kind == kind:
         return values
     if kind == "numeric":
-        return _to_numbers(name, values)
+        return _numeric(f"column {name!r}", values, ("features", name))
     if kind in ("category", "text"):
         return values.strings()
     raise BadReference(f"the column {name!r} is {values.kind}, not {kind}", ("features", name))
 
 
-def _to_numbers(name: str, column: Column, what: str = "column") -> Column:
-    """Texts that are numbers; the first that is none is named."""
-    texts = column.strings() if column.kind in ("category", "text") else np.array([object()])
+def _numeric(what: str, values: Any, path: tuple[str, ...]) -> Column:
+    """Numbers, also those written as texts; the first that is none is named."""
+    column = values if isinstance(values, Column) else make_column(infer_kind(values), values)
+    if column.kind == "numeric":
+        return column
+    if column.kind not in ("category", "text"):
+        raise BadReference(f"the {what} is {column.kind}, not numeric", path)
+    texts = column.strings()
     numbers = np.empty(len(texts))
     for row, text in enumerate(texts):
         try:
             numbers[row] = np.nan if text is None else float(text)
-        except (TypeError, ValueError):
-            found = f"row {row + 1} holds {text!r}" if isinstance(text, str) else f"it is {column.kind}"
-            raise BadReference(
-                f"the {what} {name!r} is not numeric: {found}; declare its kind, or clean the reference",
-                ("features", name) if what == "column" else ("task",),
-            ) from None
+        except ValueError:
+            advice = "declare its kind, or clean the reference"
+            raise BadReference(f"the {what} is not numeric: row {row + 1} holds {text!r}; {advice}", path) from None
     return Column("numeric", numbers)

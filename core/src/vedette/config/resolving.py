@@ -10,7 +10,7 @@ from vedette.config.faults import Fault, Place, did_you_mean
 from vedette.config.fields import check_name
 from vedette.config.models import Document
 from vedette.config.tree import Node, Path
-from vedette_specs import Schema
+from vedette_specs import Batch, Schema
 from vedette_specs.hooks import ComponentKind
 
 
@@ -38,7 +38,10 @@ class Catalogue(Protocol):
 
 @dataclass
 class Context:
-    """schema: None where it is at fault itself, so that nothing is judged by it."""
+    """reference: its rows, None where they were not read.
+
+    schema: None where it is at fault itself, so that nothing is judged by it.
+    """
 
     tree: Node
     document: Document
@@ -46,6 +49,7 @@ class Context:
     faults: list[Fault] = field(default_factory=list)
     schema: Schema | None = None
     has_reference: bool = False
+    reference: Batch | None = None
     auto_names: tuple[str, ...] = ()
 
     def place(self, path: Path, *, key: bool = False) -> Place:

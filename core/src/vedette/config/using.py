@@ -9,6 +9,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from vedette.config.plan import ComponentSpec
+from vedette.config.reference import PREDICTION
 from vedette.config.resolving import Context
 from vedette.config.tree import Path
 from vedette.plugins.errors import OptionError, PluginError
@@ -18,6 +19,11 @@ from vedette_specs.schema import Kind, Schema
 
 METRICS: tuple[ComponentKind, ...] = ("metric",)
 DETECTORS = DETECTOR_KINDS
+COLUMNS = {
+    "prediction": f"column {PREDICTION!r}",
+    "probabilities": "columns 'p_<class>', one for each class",
+    "labels": "label column",
+}
 
 
 def use_component(
@@ -103,6 +109,8 @@ def check_fit(ctx: Context, path: Path, spec: ComponentSpec, cls: type[BaseCompo
     where = (*path, "use")
     if issubclass(cls, Fittable) and not ctx.has_reference and spec.kind in (*DETECTORS, "explainer", "preprocessor"):
         ctx.fault(where, f"{spec.use} learns from a reference, but there is none: set 'reference:'")
+    elif issubclass(cls, Fittable) and ctx.reference is not None and getattr(ctx.reference, of, True) is None:
+        ctx.fault(where, f"{spec.use} learns the {of} from the reference, which has no {COLUMNS[of]}")
     schema, tags = ctx.schema, cls.tags
     if schema is None:
         return

@@ -26,13 +26,6 @@ class Rate:
     seconds: float | None = None
     rows: int | None = None
 
-    @property
-    def per_row(self) -> float:
-        """ValueError for a rate by time."""
-        if self.rows is None:
-            raise ValueError("the rate is per time, not per rows")
-        return self.count / self.rows
-
 
 @dataclass(frozen=True)
 class Hold:
