@@ -184,7 +184,11 @@ def difference(left: Any, right: Any, tolerance: float, path: str = "") -> str |
         return _structural(left, right, tolerance, path)
     if left == right or (math.isnan(left) and math.isnan(right)):
         return None
-    if abs(left - right) <= tolerance * max(1.0, abs(left), abs(right)):
+    if (
+        math.isfinite(left)
+        and math.isfinite(right)
+        and abs(left - right) <= tolerance * max(1.0, abs(left), abs(right))
+    ):
         return None
     return f"{path or 'value'}: {left!r} against {right!r}"
 
