@@ -37,7 +37,7 @@ class Column:
             return np.asarray(self.values < 0)
         if self.kind == "text":
             return np.fromiter((item is None for item in self.values), dtype=bool, count=len(self.values))
-        flat = self.values.reshape(len(self.values), -1) if self.values.ndim > 1 else self.values[:, None]
+        flat = self.values.reshape(len(self.values), int(np.prod(self.values.shape[1:])))
         return np.isnan(flat).all(axis=1) if flat.shape[1] else np.ones(len(flat), dtype=bool)
 
     def take(self, index: Index) -> Column:
