@@ -13,6 +13,7 @@ from vedette_specs import Batch, Schema, hookimpl
 if TYPE_CHECKING:
     from vedette import config, plugins, testing
     from vedette.components import change, drift, explain, metrics, outlier, preprocess, sinks
+    from vedette.engine.session import Session
 
 __all__ = [
     "Batch",
