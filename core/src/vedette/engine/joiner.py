@@ -51,19 +51,19 @@ class Joiner:
                 return seen
 
     def _join(self, connection: Connection, waiting: Sequence[Label], now: float) -> None:
-        first: dict[Key, Label] = {}
-        for label in waiting:
-            first.setdefault(label.key, label)  # a second one of the same row waits for the next round
-        rows = self._rows_of(connection, first.values())
-        found = {key: first[key] for key in rows}
+        latest = {label.key: label for label in sorted(waiting, key=lambda label: label.id)}
+        rows = self._rows_of(connection, latest.values())
+        found = {key: latest[key] for key in rows}
         in_force = labels.applied(connection, self.model, found)
-        same = [label.id for key, label in found.items() if key in in_force and in_force[key].value == label.value]
-        changed = {k: v for k, v in found.items() if k in in_force and in_force[k].value != v.value}
+        # one that waited for its prediction may come after a later one that did not have to
+        changed = {k: v for k, v in found.items() if k in in_force and _corrects(v, in_force[k])}
         new = {key: label for key, label in found.items() if key not in in_force}
-        labels.set_state(connection, same, "superseded")
+        taken = {label.id for label in [*changed.values(), *new.values()]}
+        over = [label.id for label in waiting if label.key in rows and label.id not in taken]
+        labels.set_state(connection, over, "superseded")
         self._correct(connection, changed, in_force, rows, now)
         self._apply(connection, new, rows)
-        self._wait(connection, [label for key, label in first.items() if key not in rows], now)
+        self._wait(connection, [label for label in waiting if label.key not in rows], now)
 
     def _rows_of(self, connection: Connection, wanted: Iterable[Label]) -> dict[Key, tuple[Batch, int]]:
         """(request, row) -> the block that holds it, and the position there."""
@@ -127,6 +127,10 @@ class Joiner:
         given_up = [label.id for label in unmatched if now - label.received > within]
         labels.set_state(connection, given_up, "unmatched")
         labels.postpone(connection, [label for label in unmatched if label.id not in set(given_up)], now)
+
+
+def _corrects(label: Label, before: Label) -> bool:
+    return label.id > before.id and label.value != before.value
 
 
 def _batches(new: dict[Key, Label], rows: dict[Key, tuple[Batch, int]]) -> list[Batch]:
