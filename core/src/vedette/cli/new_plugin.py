@@ -60,7 +60,7 @@ pythonpath = ["src"]
 README = """\
 # $name
 
-A $kind for [Vedette](https://pypi.org/project/vedette/). Once installed it is there by its name:
+A $kind for Vedette. Once installed it is there by its name:
 
 ```
 pip install -e .
