@@ -16,6 +16,7 @@ COMMANDS: tuple[str, ...] = (
     "vedette.cli.init",
     "vedette.cli.check",
     "vedette.cli.replay",
+    "vedette.cli.serve",
     "vedette.cli.plugins",
     "vedette.cli.new_plugin",
 )

@@ -1,0 +1,121 @@
+"""Models in this process: imported functions and estimators, and estimators saved by skops."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vedette.engine.fitted import TRUSTED_PREFIXES
+from vedette.engine.gateway import Answer, BadModelUri, GatewayError
+from vedette_specs.batch import Batch
+from vedette_specs.columns import category
+from vedette_specs.convert import as_tabular
+from vedette_specs.schema import Schema
+
+
+class LocalModel:
+    """A function, or an object with predict_proba or predict.
+
+    It is given a DataFrame with the schema's columns; an array where its first parameter is annotated as one, or
+    where it is an estimator that was fitted on one.
+    """
+
+    def __init__(self, target: Any, schema: Schema, name: str) -> None:
+        self._target = target
+        self._schema = schema
+        self._name = name
+        self._array = _wants_array(target)
+        self._order = self._class_order() if schema.classes and hasattr(target, "predict_proba") else None
+
+    def ask(self, rows: Batch) -> Any:
+        table = self._table(rows)
+        try:
+            if self._order is not None:
+                from vedette.engine.capture.answers import decide
+
+                found = np.asarray(self._target.predict_proba(table), dtype=np.float64)[:, self._order]
+                return Answer(decide(found, self._schema) or [], found)
+            return self._target.predict(table) if hasattr(self._target, "predict") else self._target(table)
+        except Exception as error:  # a stranger's code; its failure is told
+            raise GatewayError(f"{self._name} raised {type(error).__name__}: {error}") from error
+
+    def close(self) -> None:
+        """The target belongs to its module."""
+
+    def _table(self, rows: Batch) -> Any:
+        if self._array:
+            return as_tabular(rows, np.empty((0, 0)))
+        import pandas as pd
+
+        frame = pd.DataFrame(
+            {name: c.values if c.kind == "numeric" else c.to_list() for name, c in rows.inputs.items()}
+        )
+        names = getattr(self._target, "feature_names_in_", None)
+        return frame if names is None else frame[[str(name) for name in names]]
+
+    def _class_order(self) -> list[int]:
+        """Columns of predict_proba in the order of the schema's classes."""
+        wanted = list(self._schema.classes)
+        theirs = getattr(self._target, "classes_", None)
+        if theirs is None:
+            return list(range(len(wanted)))
+        names = category(list(theirs)).strings().tolist() if len(theirs) else []
+        if sorted(map(str, names)) == sorted(wanted):
+            return [names.index(name) for name in wanted]
+        if names == [str(i) for i in range(len(wanted))]:  # fitted on the classes' indexes
+            return list(range(len(wanted)))
+        raise BadModelUri(f"{self._name}: its classes are {names}; schema.classes are {wanted}")
+
+
+def import_target(uri: str, schema: Schema) -> LocalModel:
+    """The object that `pkg.mod:name` names; raises BadModelUri."""
+    module_name, _, path = uri.partition(":")
+    try:
+        target: Any = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        missing = f"no module {error.name!r}; it is looked for on the Python path"
+        raise BadModelUri(f"model.uri: {uri!r}: {missing}") from error
+    except Exception as error:  # a stranger's module
+        raise BadModelUri(f"model.uri: importing {module_name!r} raised {type(error).__name__}: {error}") from error
+    for name in path.split("."):
+        if not hasattr(target, name):
+            there = [n for n in vars(target) if not n.startswith("_")] if hasattr(target, "__dict__") else []
+            raise BadModelUri(f"model.uri: {uri!r}: {module_name!r} has no {name!r}; it has: {', '.join(there[:20])}")
+        target = getattr(target, name)
+    if not any(callable(getattr(target, name, None)) for name in ("predict_proba", "predict", "__call__")):
+        raise BadModelUri(f"model.uri: {uri!r} is a {type(target).__name__} without predict, and cannot be called")
+    return LocalModel(target, schema, uri)
+
+
+def load_skops(path: Path, schema: Schema) -> LocalModel:
+    """The estimator in a .skops file, if it holds nothing but scikit-learn, numpy and scipy; raises BadModelUri."""
+    import skops.io
+
+    try:
+        unknown = skops.io.get_untrusted_types(file=path)
+        if strange := [name for name in unknown if not name.startswith(TRUSTED_PREFIXES)]:
+            raise BadModelUri(f"model.uri: {path} refers to types that are not trusted: {', '.join(strange)}")
+        target = skops.io.load(path, trusted=unknown)
+    except OSError as error:
+        raise BadModelUri(f"model.uri: {path} cannot be read: {error.strerror or error}") from error
+    except BadModelUri:
+        raise
+    except Exception as error:  # skops raises what its archive's parts raise
+        raise BadModelUri(f"model.uri: {path} is no skops file: {type(error).__name__}: {error}") from error
+    return LocalModel(target, schema, path.name)
+
+
+def _wants_array(target: Any) -> bool:
+    if hasattr(target, "n_features_in_"):
+        return not hasattr(target, "feature_names_in_")
+    function = getattr(target, "predict_proba", None) or getattr(target, "predict", None) or target
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):  # builtins have no signature
+        return False
+    annotation = str(parameters[0].annotation) if parameters else ""
+    return any(name in annotation for name in ("ndarray", "NDArray", "ArrayLike"))

@@ -1,0 +1,23 @@
+"""JSON answers that hold whatever the store held: NaN as null, stray surrogates replaced."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from starlette.responses import Response
+
+from vedette_specs.results import json_number
+
+
+class Json(Response):
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        text = json.dumps(json_number(content), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return clean(text).encode()
+
+
+def clean(text: str) -> str:
+    """Text that UTF-8 can hold."""
+    return text.encode("utf-8", "replace").decode()
