@@ -18,7 +18,7 @@ from vedette.engine.evaluate import Evaluator, body_of, decode_states, with_labe
 from vedette.engine.events import event_id, failure_event, make_event, seed_of
 from vedette.engine.flags import OutlierFlags
 from vedette.engine.recompute import recompute_tick
-from vedette.engine.windows import SlidingWindow, Span, TwoStacks, join_all
+from vedette.engine.windows import SlidingWindow, Span, TwoStacks, ended_windows, join_all
 from vedette.store import jobs, labels, leases, outbox, panes, results, series
 from vedette.store.database import Store
 from vedette.store.jobs import Job
@@ -282,10 +282,23 @@ class SeriesReducer:
                 series.set_segment_rows(connection, self.id, segment, total, last)
             self._publish(connection, closing.results, now, hooks, watermark)
             for segment, tick in closing.late:
-                span = tick * self.tick, (tick + 1) * self.tick
-                results.mark_dirty(connection, self.id, segment, *span, folded=TICKS)
+                self._revise_later(connection, segment, tick)
+                self._begin_late(connection, segment, tick, upto)
             self._queue(connection, closing.jobs, now)
             series.close_to(connection, self.id, upto, closing.late_rows)
+
+    def _revise_later(self, connection: Connection, segment: str, tick: int) -> None:
+        span = tick * self.tick, (tick + 1) * self.tick
+        whole = [w.name for w in self.spec.windows if w.lifetime]
+        results.mark_dirty(connection, self.id, segment, *span, folded=TICKS, lifetimes=whole)
+
+    def _begin_late(self, connection: Connection, segment: str, tick: int, closed: int) -> None:
+        """Windows that held no row when they ended have no result to revise: it begins with their late rows."""
+        for window in self._windows_by_time():
+            for first, end in ended_windows(window, self.tick, tick, closed):
+                start = first * self.tick, end * self.tick
+                blank = self._stored(segment, window.name, *start, results.BLANK, 0, "insufficient", {})
+                results.begin(connection, replace(blank, dirty=True, judged=False))
 
     def _queue(self, connection: Connection, wanted: Sequence[Job], now: float) -> None:
         """Explain jobs within the monitor's budget."""
@@ -338,11 +351,14 @@ class SeriesReducer:
 
     def _revised(self, connection: Connection, old: StoredResult, watermark: float) -> StoredResult:
         first, stop = round(old.start / self.tick), round(old.end / self.tick)
+        if any(w.lifetime and w.name == old.window for w in self.spec.windows):
+            first = series.BEFORE_ALL
         held = panes.closed_range(connection, self.id, old.segment, first, stop)
         merged = join_all([self._merged([p], old.segment) for p in held], self.evaluator(old.segment).merge)
         window = next((w for w in self.spec.windows if w.name == old.window), WindowSpec(old.window))
         span = merged if merged is not None else Span(first, stop, 0, {})
-        fresh = self._result(old.segment, window, span, old.start, old.end, old.revision + 1, watermark)
+        start = span.first * self.tick if first == series.BEFORE_ALL else old.start
+        fresh = self._result(old.segment, window, span, start, old.end, old.revision + 1, watermark)
         return replace(fresh, created=old.created, judged=old.judged or fresh.judged)
 
     def recompute(self, lease: Lease, settled: float = SETTLED) -> None:
@@ -360,8 +376,7 @@ class SeriesReducer:
                 fresh = recompute_tick(connection, self.bundle, self.spec, self.id, tick)
                 labels.done_recompute(connection, self.id, tick)
                 for segment in fresh:
-                    span = tick * self.tick, (tick + 1) * self.tick
-                    results.mark_dirty(connection, self.id, segment, *span, folded=TICKS)
+                    self._revise_later(connection, segment, tick)
             self._sliding.clear()
 
     def quarantine(self, reason: str) -> None:

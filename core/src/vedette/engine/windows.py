@@ -102,6 +102,19 @@ class Due:
     span: Span
 
 
+def ended_windows(spec: WindowSpec, tick_length: float, tick: int, closed: int) -> list[tuple[int, int]]:
+    """(first, stop) in ticks of the windows by time that hold `tick` and have ended by `closed`.
+
+    Of a lifetime window, which holds it for ever, the first one.
+    """
+    every = max(1, round((spec.every or spec.span or tick_length) / tick_length))
+    end = -(-(tick + 1) // every) * every
+    if spec.lifetime:
+        return [(tick, end)] if end <= closed else []
+    length = max(1, round((spec.span or 0.0) / tick_length))
+    return [(stop - length, stop) for stop in range(end, min(tick + length, closed) + 1, every)]
+
+
 @dataclass
 class SlidingWindow:
     """One window of one segment, fed with closed ticks in order.

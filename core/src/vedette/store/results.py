@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, select, update
+from sqlalchemy import Connection, and_, or_, select, update
 
 from vedette.store.database import upsert
 from vedette.store.tables import alert_states, alerts, memories, results
 from vedette_specs.codec import decode, encode
+
+BLANK = -1  # revision of a result that is not computed yet
 
 
 @dataclass(frozen=True)
@@ -47,10 +49,19 @@ def put(connection: Connection, result: StoredResult) -> None:
     upsert(connection, results, values, ("series", "window", "segment", "end"), fresh)
 
 
-def mark_dirty(connection: Connection, series: int, segment: str, start: float, end: float, folded: str) -> int:
-    """Windows that hold some of [start, end) are to be revised; those named `folded` never are."""
+def begin(connection: Connection, blank: StoredResult) -> None:
+    """Insert a result that is to be computed by the next revision, unless the window has one."""
+    values = {k: v for k, v in blank.__dict__.items() if k != "id"} | {"body": json.dumps(blank.body)}
+    upsert(connection, results, values, ("series", "window", "segment", "end"), {})
+
+
+def mark_dirty(
+    connection: Connection, series: int, segment: str, start: float, end: float, folded: str,
+    lifetimes: Sequence[str] = (),
+) -> int:  # fmt: skip
+    """Windows that hold some of [start, end) are to be revised, `lifetimes` whenever they began; `folded` never."""
     where = results.c.series == series, results.c.segment == segment, results.c.window != folded
-    overlap = results.c.start < end, results.c.end > start
+    overlap = results.c.end > start, or_(results.c.start < end, results.c.window.in_(lifetimes))
     return connection.execute(update(results).where(*where, *overlap).values(dirty=True)).rowcount
 
 
@@ -80,7 +91,7 @@ def query(
 ) -> list[StoredResult]:
     """The latest results that match, oldest first."""
     c = results.c
-    filters = [c.model == model]
+    filters = [c.model == model, c.revision > BLANK]
     for column, wanted in ((c.monitor, monitor), (c.window, window), (c.segment, segment), (c.series, series)):
         if wanted is not None:
             filters.append(column == wanted)
