@@ -15,7 +15,7 @@ from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
 from starlette.requests import Request
 
 FEATURES = [f"ink_r{row}_c{column}" for row in range(4) for column in range(4)]
-TRAINED_ON = 600  # of 1797 scans, in a shuffled order
+TRAINED_ON = 500  # of 1797 scans, in a shuffled order
 Array = NDArray[np.float64]
 
 

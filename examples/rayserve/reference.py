@@ -1,6 +1,6 @@
 """Write reference.csv: scans that the model was not trained on, with what they show.
 
-    python reference.py [reference.csv]
+python reference.py [reference.csv]
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sys
 import pandas as pd
 from model import FEATURES, TRAINED_ON, grid, scans
 
-ROWS = 400
+ROWS = 600
 
 
 def reference() -> pd.DataFrame:

@@ -60,6 +60,13 @@ class LocalRay:
         return f"http://127.0.0.1:{self.http_port}"
 
     @property
+    def pid(self) -> int:
+        """Of the process that ends this Ray when it is sent SIGTERM."""
+        if self._process is None:
+            raise RuntimeError("the local Ray was not started")
+        return self._process.pid
+
+    @property
     def folder(self) -> Path:
         if self._folder is None:
             raise RuntimeError("the local Ray was not started")
