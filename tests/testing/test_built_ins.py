@@ -7,11 +7,11 @@ from vedette.testing import CHECKS, Subject, checks_for, parametrize_components,
 
 REGISTRY = get_registry()
 BUILT_IN = [r for r in REGISTRY.components if r.plugin == "vedette"]
-NEED_AN_OTHER_END = {"file", "webhook"}  # tests/sinks runs the kit on them, with a file and a server
+SINKS = {"file", "log", "webhook"}  # tests/sinks runs the kit on them, where the other end can be seen
 
 
 def subjects() -> list[Subject]:
-    kinds = [r for r in BUILT_IN if r.name not in NEED_AN_OTHER_END and r.kind != "platform"]
+    kinds = [r for r in BUILT_IN if r.name not in SINKS and r.kind != "platform"]
     return [Subject(REGISTRY.make(r.qualified, kinds=(r.kind,))) for r in kinds]
 
 
@@ -32,7 +32,8 @@ def test_conformance_with_three_classes(check) -> None:
 
 
 def test_every_check_applies_to_a_built_in() -> None:
-    applied = {bound.check.name for subject in subjects() for bound in checks_for(subject)}
+    every = [*subjects(), Subject(REGISTRY.make("log"))]
+    applied = {bound.check.name for subject in every for bound in checks_for(subject)}
     assert applied == set(CHECKS)
 
 
