@@ -197,15 +197,18 @@ class WorkerCore:
                 log.cover(connection, self.incarnation, [item.row.id for item in covered])
                 self.accumulator.quarantined |= series.quarantined(connection, self.model)
         except Fenced:
-            logger.warning("incarnation %s was taken over; starting anew", self.incarnation)
-            self._count("fenced", 1)
-            self.forget()
+            self._fenced()
             return 0
         except BaseException:
             self.forget()  # whether it was committed is unknown here, but not to the log
             raise
         self.pending = []
         return len(covered)
+
+    def _fenced(self) -> None:
+        logger.warning("incarnation %s was taken over; starting anew", self.incarnation)
+        self._count("fenced", 1)
+        self.forget()
 
     def _keep(self, connection: Connection, covered: Sequence[Pending]) -> None:
         for item in covered:
@@ -231,17 +234,24 @@ class WorkerCore:
             before = self.store.now(connection) - self.silent
             owners = log.silent_owners(connection, self.pool_id, self.incarnation, before)
         counted = 0
-        for owner in owners:
-            self.checkpoint()
-            with self.store.write() as connection:
-                log.beat(connection, self.incarnation, self.store.now(connection))
-                ids = log.adopt(connection, owner, self.incarnation)
-            counted += sum(self._adopt_one(row) for row in ids)
+        try:
+            for owner in owners:
+                for row in self._take_over(owner):
+                    counted += self._adopt_one(row)
+        except Fenced:
+            self._fenced()
         return counted
+
+    def _take_over(self, owner: str) -> list[int]:
+        self.checkpoint()
+        self.enlist()
+        with self.store.write() as connection:
+            log.beat(connection, self.incarnation, self.store.now(connection))
+            return log.adopt(connection, owner, self.incarnation)
 
     def _adopt_one(self, row_id: int) -> bool:
         with self.store.write() as connection:
-            row = log.begin_attempt(connection, row_id)
+            row = log.begin_attempt(connection, row_id, self.incarnation)
         if row is None:
             self._count("poisoned", 1)
             logger.error("batch %d killed its workers and is parked as poisoned", row_id)

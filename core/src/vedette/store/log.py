@@ -112,10 +112,16 @@ def adopt(connection: Connection, owner: str, me: str) -> list[int]:
     return ids
 
 
-def begin_attempt(connection: Connection, row: int) -> LogRow | None:
-    """Count an attempt at an adopted batch; None when it has killed too many workers and is parked as poisoned."""
+def begin_attempt(connection: Connection, row: int, owner: str) -> LogRow | None:
+    """Count an attempt at an adopted batch; None when it has killed too many workers and is parked as poisoned.
+
+    Raises Fenced where the batch is another worker's by now, whose attempt it would otherwise be.
+    """
     values = {"attempts": batch_log.c.attempts + 1}
-    found = connection.execute(update(batch_log).where(batch_log.c.id == row).values(values).returning(*_COLUMNS)).one()
+    mine = batch_log.c.id == row, batch_log.c.owner == owner, batch_log.c.poisoned.is_(False)
+    found = connection.execute(update(batch_log).where(*mine).values(values).returning(*_COLUMNS)).first()
+    if found is None:
+        raise Fenced(owner)
     if found.attempts >= POISON_ATTEMPTS:
         connection.execute(update(batch_log).where(batch_log.c.id == row).values(poisoned=True, owner=""))
         return None
