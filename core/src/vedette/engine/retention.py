@@ -24,13 +24,15 @@ class Retention:
         """Returns what was dropped, by kind."""
         plan = self.bundle.plan
         dropped = {"panes": 0}
+        running = self._running()
+        kept = max(plan.retention, horizon(plan))
         with self.store.write() as connection:
             now = self.store.now(connection)
-            old = now - max(plan.retention, horizon(plan))
+            old = max((_reached(row, now) for row in running), default=now) - kept
             dropped["blocks"] = predictions.drop_before(connection, plan.model, old)
             dropped["results"] = results.drop_before(connection, plan.model, old)
-            dropped["events"] = outbox.drop_before(connection, plan.model, old)
-        for row in self._running():
+            dropped["events"] = outbox.drop_before(connection, plan.model, now - kept)
+        for row in running:
             dropped["panes"] += self._drop_panes(row, now)
         return dropped
 
@@ -46,7 +48,7 @@ class Retention:
         with self.store.write() as connection:
             if series.lock(connection, row.id).kept_from != row.kept_from:
                 return 0
-            first = math.floor((now - reach(spec, self.bundle.plan)) / row.tick)
+            first = math.floor((_reached(row, now) - reach(spec, self.bundle.plan)) / row.tick)
             for segment in series.segment_rows(connection, row.id):
                 for window in spec.windows:
                     if window.rows is not None:
@@ -56,6 +58,11 @@ class Retention:
                 return 0
             series.keep_from(connection, row.id, first)
             return panes.drop_closed(connection, row.id, first)
+
+
+def _reached(row: Series, now: float) -> float:
+    """How far a series is in event time: what is behind the clock in a replay or after a pause is not old yet."""
+    return min(now, row.closed * row.tick)
 
 
 def reach(spec: MonitorSpec, plan: Plan) -> float:
