@@ -66,6 +66,7 @@ class Accumulator:
         self.deltas: dict[tuple[int, str, int], Delta] = {}
         self.quarantined: set[int] = set()
         self.failures: list[Failure] = []
+        self._in_hand = 0  # rows of the batch at hand that the monitor at work has counted
         self._waits = {m.name for m in self.monitors if needs_labels(bundle, m)}
         self._segments: dict[tuple[int, str], str] = {}
         self._name_segment = name_segment or (lambda series, segment: segment)
@@ -82,6 +83,7 @@ class Accumulator:
             if series in self.quarantined:
                 self.failures.append(Failure(series, spec.name, "", len(batch)))
                 continue
+            self._in_hand = 0
             try:
                 candidates |= self._add_monitor(spec, series, views, lags)
             except NoInput as error:
@@ -93,9 +95,9 @@ class Accumulator:
 
     def _drop(self, series: int, monitor: str, reason: str, rows: int) -> None:
         self.quarantined.add(series)
-        lost = [key for key in self.deltas if key[0] == series]
-        rows += sum(self.deltas.pop(key).rows for key in lost)
-        self.failures.append(Failure(series, monitor, reason, rows))
+        lost = [self.deltas.pop(key) for key in list(self.deltas) if key[0] == series]
+        before = sum(delta.labelled if self.labelled else delta.rows for delta in lost) - self._in_hand
+        self.failures.append(Failure(series, monitor, reason, before + rows))
 
     def _add_monitor(self, spec: MonitorSpec, series: int, views: Views, lags: Floats | None) -> Mask:
         view = views.view(spec)
@@ -108,6 +110,7 @@ class Accumulator:
             for tick, of_tick in _groups(ticks_of(part, spec.tick)):
                 delta = self.deltas.setdefault((series, name, int(tick)), Delta())
                 rows = _cut(part, of_tick)
+                self._in_hand += len(rows)
                 if self.labelled:
                     delta.labelled += len(rows)
                     delta.lag += 0.0 if lags is None else float(_cut(_cut(lags, of_segment), of_tick).sum())
