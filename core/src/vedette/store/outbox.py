@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, update
 
 from vedette.config.plan import Plan, SinkSpec
 from vedette.store.database import upsert
@@ -50,18 +50,13 @@ def wants(sink: SinkSpec, event: Event) -> bool:
 def due(connection: Connection, model: str, now: float, limit: int = 50) -> list[Parcel]:
     """The next events to deliver, oldest first; of each (sink, key) only the first, so that order is kept."""
     where = outbox.c.model == model, outbox.c.delivered.is_(None), outbox.c.dead.is_(False)
-    rows = connection.execute(select(outbox).where(*where).order_by(outbox.c.id).limit(limit * 10)).all()
-    seen: set[tuple[str, str]] = set()
-    found: list[Parcel] = []
-    for row in rows:
-        lane = (row.sink, row.key)
-        if lane in seen:
-            continue
-        seen.add(lane)
-        if row.next_at <= now and len(found) < limit:
-            event = Event(**json.loads(row.body))
-            found.append(Parcel(row.id, row.sink, row.key, row.attempts, row.created, event))
-    return found
+    # the first of each lane, so that a sink that is down for long holds up no other
+    first = select(func.min(outbox.c.id)).where(*where).group_by(outbox.c.sink, outbox.c.key)
+    query = select(outbox).where(outbox.c.id.in_(first), outbox.c.next_at <= now).order_by(outbox.c.id).limit(limit)
+    return [
+        Parcel(row.id, row.sink, row.key, row.attempts, row.created, Event(**json.loads(row.body)))
+        for row in connection.execute(query)
+    ]
 
 
 def delivered(connection: Connection, parcel: Parcel, now: float) -> None:
