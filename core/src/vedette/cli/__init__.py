@@ -16,7 +16,11 @@ COMMANDS: tuple[str, ...] = (
     "vedette.cli.init",
     "vedette.cli.check",
     "vedette.cli.replay",
+    "vedette.cli.build",
+    "vedette.cli.diff",
     "vedette.cli.serve",
+    "vedette.cli.status",
+    "vedette.cli.labels",
     "vedette.cli.plugins",
     "vedette.cli.new_plugin",
 )

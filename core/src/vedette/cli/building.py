@@ -12,6 +12,7 @@ import typer
 if TYPE_CHECKING:
     from vedette.config.loading import Loaded
     from vedette.engine.bundle import Bundle
+    from vedette.store.database import Store
 
 
 def load_plan(paths: Sequence[Path]) -> Loaded:
@@ -57,3 +58,15 @@ def build_loaded(loaded: Loaded) -> Bundle:
             done += 1
 
         return build_bundle(plan, get_registry(), loaded.reference, tell)
+
+
+def open_store(url: str) -> Store | None:
+    """The store, None where it is an SQLite file that does not exist: looking must not make one."""
+    from sqlalchemy.engine import make_url
+
+    from vedette.store.database import Store
+
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite" and parsed.database and not Path(parsed.database).exists():
+        return None
+    return Store(url)

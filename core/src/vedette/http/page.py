@@ -112,7 +112,7 @@ def _monitors(
     for monitor in monitors:
         name = monitor["name"]
         mine = [result for result in latest if result["monitor"] == name]
-        window = mine[0]["window"] if mine else None
-        history = service.results(name, window, "", limit=HISTORY) if mine else []
+        shown = mine[0] if mine else None
+        history = service.results(name, shown["window"], shown["segment"], limit=HISTORY) if shown else []
         cards.append(parts.monitor_card(monitor, mine, list(history), name in firing, now))
     return tag("div", *cards, class_="grid") if cards else tag("div", "No monitors are declared.", class_="calm")

@@ -54,9 +54,8 @@ def alert_box(body: Mapping[str, Any], now: float) -> Markup:
 def monitor_card(
     monitor: Mapping[str, Any], latest: Sequence[Result], history: Sequence[Result], firing: bool, now: float
 ) -> Markup:
-    """latest: the monitor's newest result of every window and segment.  history: of all rows, for the line."""
-    whole = [r for r in latest if not r["segment"]]
-    shown = (whole or list(latest))[:1]
+    """latest: the monitor's newest result of every window and segment, the first in full.  history: of that one."""
+    shown = latest[:1]
     status = "firing" if firing else monitor["status"]
     of = "" if monitor["of"] == "inputs" else f" of {monitor['of']}"
     rows = f"{figure(monitor['rows'])} rows"
@@ -72,7 +71,7 @@ def monitor_card(
         *(_result(result, now) for result in shown),
         _line(history),
         _details(shown[0]) if shown else None,
-        _others([r for r in latest if r not in shown]),
+        _others(latest[1:]),
     ]  # fmt: skip
     return tag("section", *parts, class_="card firing" if firing else "card", id=f"monitor-{monitor['name']}")
 
@@ -97,10 +96,8 @@ def _line(history: Sequence[Result]) -> Markup | None:
             path = " ".join(f"{i * step:.2f},{28 - 26 * (v - low) / (high - low):.2f}" for i, v in enumerate(points))
             label = f"{name}: {figure(low)} to {figure(high)} over {len(points)} windows"
             line = tag("polyline", points=path)
-            return tag(
-                "svg", tag("title", label), line, viewBox="0 0 100 30", preserveAspectRatio="none", role="img",
-                aria_label=label,
-            )  # fmt: skip
+            drawn = tag("svg", line, viewBox="0 0 100 30", preserveAspectRatio="none", aria_hidden="true")
+            return join([drawn, tag("div", label, class_="meta")])
     return None
 
 
@@ -151,7 +148,7 @@ def replicas(status: Mapping[str, Any]) -> Markup:
     for row in status["leases"][:MAX_ROWS]:
         behind = now - row["watermark"]
         mark = f"watermark {ago(behind)} behind" if behind < 1e9 else "nothing seen yet"
-        state = f"reduced by {str(row['holder'])[:8]}" if row["expires"] > now else "reduced by nobody"
+        state = f"reduced by {str(row['holder']).rpartition(':')[0]}" if row["expires"] > now else "reduced by nobody"
         found.append((_pool(row), state, mark))
     rows = [tag("tr", *(tag("td", cell) for cell in cells)) for cells in sorted(found)]
     return tag("div", tag("table", *rows) if rows else "no replica is running", class_="card scroll")

@@ -1,0 +1,142 @@
+"""`vedette labels`: labels in bulk, into the store or to a running server."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from vedette.config.plan import Plan
+
+HELP = """Send labels of past predictions: a parquet or csv file with the columns id, label[, row, annotator, time].
+
+Labels may come before their predictions, and twice; the later one counts.
+
+Examples:
+
+    vedette labels monitors.yaml labels.parquet
+
+    VEDETTE_TOKEN=... vedette labels monitors.yaml labels.csv --url http://127.0.0.1:8200
+"""
+CHUNK = 10_000
+COLUMNS = ("id", "label", "row", "annotator", "time")
+Send = Callable[[Sequence[Mapping[str, Any]]], int]
+
+
+class BadLabels(ValueError):
+    """The file cannot be sent; says which row is wrong, and how many labels are stored already."""
+
+
+def register(cli: typer.Typer) -> None:
+    cli.command("labels", help=HELP)(labels)
+
+
+def labels(
+    config: Annotated[Path, typer.Argument(help="The monitors.yaml of the model.")],
+    file: Annotated[Path, typer.Argument(help="The labels: .parquet or .csv.")],
+    url: Annotated[str | None, typer.Option("--url", help="A running server, instead of the store.")] = None,
+    token: Annotated[str | None, typer.Option("--token", envvar="VEDETTE_TOKEN", help="Its token.")] = None,
+) -> None:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from vedette.cli.building import load_plan
+
+    plan = load_plan([config]).plan
+    total, chunks = _read(file, plan)
+    stored = 0
+    with _sender(plan, url, token) as send, Progress(
+        console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()
+    ) as progress:  # fmt: skip
+        task = progress.add_task("labels", total=total)
+        for frame in chunks:
+            items = _items(frame, stored)
+            stored += _send(send, items, stored)
+            progress.update(task, completed=stored)
+    typer.echo(f"{stored:,} labels are stored; they are joined to their predictions in the background")
+
+
+@contextmanager
+def _sender(plan: Plan, url: str | None, token: str | None) -> Iterator[Send]:
+    if url is not None:
+        from vedette.cli.remote import Remote
+
+        remote = Remote(url, token)
+        try:
+            yield lambda items: int(remote.post("feedback", items)["accepted"])
+        finally:
+            remote.close()
+        return
+    from vedette.engine.bundle import Bundle
+    from vedette.engine.service import Service
+    from vedette.plugins import get_registry
+    from vedette.store.database import Store
+
+    store = Store(plan.store)
+    try:
+        yield Service(store, Bundle(plan, get_registry(), "")).feedback
+    finally:
+        store.close()
+
+
+def _send(send: Send, items: Sequence[Mapping[str, Any]], before: int) -> int:
+    from vedette.engine.service import BadRequest
+
+    try:
+        return send(items)
+    except (BadRequest, OSError) as error:
+        place = f"rows {before} to {before + len(items) - 1} were not stored ({before:,} before them are)"
+        raise BadLabels(f"{place}: {error}") from error
+
+
+def _read(file: Path, plan: Plan) -> tuple[int | None, Iterable[pd.DataFrame]]:
+    """(rows where known, the file in chunks)."""
+    if file.suffix not in (".parquet", ".csv"):
+        raise BadLabels(f"{file}: {file.suffix or 'no ending'!r} is not known; allowed: .parquet, .csv")
+    if file.suffix == ".csv":
+        import pandas as pd
+
+        _check_columns(file, list(pd.read_csv(file, nrows=0).columns))
+        label: Any = "float64" if plan.schema.task == "regression" else "str"
+        types = {"id": "str", "label": label, "annotator": "str"}
+        # a class may well be called NA: only an empty cell is a missing label
+        return None, pd.read_csv(file, dtype=types, chunksize=CHUNK, keep_default_na=False, na_values=[""])
+    import pyarrow.parquet as parquet
+
+    table = parquet.ParquetFile(file)
+    _check_columns(file, table.schema_arrow.names)
+    names = [name for name in table.schema_arrow.names if name in COLUMNS]
+    return table.metadata.num_rows, (b.to_pandas() for b in table.iter_batches(CHUNK, columns=names))
+
+
+def _check_columns(file: Path, names: Sequence[str]) -> None:
+    if missing := [name for name in ("id", "label") if name not in names]:
+        raise BadLabels(f"{file}: column {missing[0]!r} is missing; it has {', '.join(names)}")
+    if unknown := [name for name in names if name not in COLUMNS and not name.startswith("__index")]:
+        raise BadLabels(f"{file}: column {unknown[0]!r} is not known; allowed: {', '.join(COLUMNS)}")
+
+
+def _items(frame: pd.DataFrame, before: int) -> list[dict[str, Any]]:
+    """Rows as items of feedback; empty optional cells are left out."""
+    import pandas as pd
+
+    if "time" in frame and pd.api.types.is_datetime64_any_dtype(frame["time"]):
+        times = pd.to_datetime(frame["time"], utc=True)
+        frame = frame.assign(time=(times - pd.Timestamp(0, tz="UTC")).dt.total_seconds())
+    items = []
+    for i, record in enumerate(frame.to_dict("records")):
+        item = {str(name): value for name, value in record.items() if not pd.isna(value)}
+        if missing := [name for name in ("id", "label") if name not in item]:
+            raise BadLabels(f"row {before + i}: {missing[0]!r} is empty ({before:,} labels are stored)")
+        item["id"] = str(item["id"])
+        if "row" in item:
+            item["row"] = int(item["row"])
+        items.append(item)
+    return items
