@@ -316,8 +316,9 @@ class SeriesReducer:
         for result in found:
             fresh = replace(result, created=result.created or now, revised=now)
             results.put(connection, fresh)
+            payload = {**fresh.to_json(), "component_kind": self.spec.kind}
             event = make_event(
-                "result", self.model, self.spec.name, result.segment, result.end, fresh.to_json(),
+                "result", self.model, self.spec.name, result.segment, result.end, payload,
                 result.window, result.end, result.revision,
             )  # fmt: skip
             outbox.put(connection, self.bundle.plan, event, now, hooks)
