@@ -93,7 +93,7 @@ def with_labels(result: Result, span: Span, labels: LabelsSpec, end: float, wate
     """Coverage, lag and maturity of a result on labelled rows."""
     coverage = span.labelled / span.rows if span.rows else None
     mature = (coverage is not None and coverage >= labels.coverage) or watermark >= end + labels.within
-    status = result.status if mature or result.status == "insufficient" else "immature"
+    status = result.status if mature else "immature"  # also without any label yet: they are still coming
     facts = {
         "coverage": coverage,
         "labelled": span.labelled,
