@@ -23,6 +23,10 @@ logger = logging.getLogger("vedette.worker")
 NameSegment = Callable[[int, str], str]  # (series, wanted segment) -> the one that the store allows
 
 
+class SegmentsUnknown(RuntimeError):
+    """The store does not answer under which name a segment is counted."""
+
+
 @dataclass
 class Delta:
     """Rows counted since the last checkpoint. states: alias -> component state."""
@@ -86,6 +90,8 @@ class Accumulator:
             self._in_hand = 0
             try:
                 candidates |= self._add_monitor(spec, series, views, lags)
+            except SegmentsUnknown:
+                raise
             except NoInput as error:
                 logger.debug("monitor %s: %s", spec.name, error)
             except Exception as error:  # a stranger's component: its series stops, the others go on
@@ -140,7 +146,10 @@ class Accumulator:
             return wanted
         key = (series, wanted)
         if key not in self._segments:
-            self._segments[key] = self._name_segment(series, wanted)
+            try:
+                self._segments[key] = self._name_segment(series, wanted)
+            except Exception as error:  # the store's fault, for which no component is to be quarantined
+                raise SegmentsUnknown(f"segment {wanted!r}: {error}") from error
         return self._segments[key]
 
     def take(self) -> tuple[list[Pane], list[Failure]]:
