@@ -6,7 +6,7 @@ import numpy as np
 from sqlalchemy import Connection
 
 from vedette.config.plan import MonitorSpec
-from vedette.engine.accumulate import Accumulator
+from vedette.engine.accumulate import Accumulator, ticks_of
 from vedette.engine.bundle import Bundle
 from vedette.store import labels, panes, predictions, series
 from vedette.store.labels import Label
@@ -27,7 +27,7 @@ def recompute_tick(connection: Connection, bundle: Bundle, spec: MonitorSpec, se
     for block in predictions.blocks_between(connection, bundle.plan.model, start, end, bundle.plan.schema):
         if block.times is None or block.ids is None:
             continue
-        rows = block.take((block.times >= start) & (block.times < end))
+        rows = block.take(ticks_of(block, spec.tick) == tick)  # as it was counted, to the last bit
         requests = [str(item) for item in rows.ids] if rows.ids is not None else []
         in_force = labels.applied_of_requests(connection, bundle.plan.model, requests)
         labelled, lags = attach(rows, in_force, bundle.plan.schema)
