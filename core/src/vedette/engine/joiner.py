@@ -11,8 +11,9 @@ from sqlalchemy import Connection
 from vedette.config.plan import MonitorSpec
 from vedette.engine.accumulate import Accumulator, needs_labels
 from vedette.engine.bundle import Bundle
+from vedette.engine.events import failure_event
 from vedette.engine.recompute import attach
-from vedette.store import labels, leases, panes, predictions, series
+from vedette.store import labels, leases, outbox, panes, predictions, series
 from vedette.store.database import Store
 from vedette.store.labels import Label
 from vedette.store.leases import Lease
@@ -62,7 +63,7 @@ class Joiner:
         over = [label.id for label in waiting if label.key in rows and label.id not in taken]
         labels.set_state(connection, over, "superseded")
         self._correct(connection, changed, in_force, rows, now)
-        self._apply(connection, new, rows)
+        self._apply(connection, new, rows, now)
         self._wait(connection, [label for label in waiting if label.key not in rows], now)
 
     def _rows_of(self, connection: Connection, wanted: Iterable[Label]) -> dict[Key, tuple[Batch, int]]:
@@ -79,7 +80,9 @@ class Joiner:
                     found[key] = (batch, i)
         return found
 
-    def _apply(self, connection: Connection, new: dict[Key, Label], rows: dict[Key, tuple[Batch, int]]) -> None:
+    def _apply(
+        self, connection: Connection, new: dict[Key, Label], rows: dict[Key, tuple[Batch, int]], now: float
+    ) -> None:
         """Count newly labelled rows in the panes of their prediction time, with the labels' new state."""
         if not new:
             return
@@ -94,8 +97,9 @@ class Joiner:
         panes.insert(connection, parts)
         for failure in failures:
             series.add_missing(connection, failure.series, failure.rows)
-            if failure.reason:
-                series.quarantine(connection, failure.series, failure.reason)
+            if failure.reason and series.quarantine(connection, failure.series, failure.reason):
+                event = failure_event(self.model, failure, now)
+                outbox.put(connection, self.bundle.plan, event, now, self.bundle.registry.hook.listens())
         labels.set_state(connection, [label.id for label in new.values()], "applied")
 
     def _accumulator(self, connection: Connection, active: dict[str, int]) -> Accumulator:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import Connection
 
@@ -45,6 +46,8 @@ def deploy(store: Store, bundle: Bundle) -> list[Change]:
         changes = _changes(connection, bundle)
         for change in changes:
             _apply(connection, bundle, change, now)
+        rules = {rule.name for rule in [*plan.alerts, *(m.alert for m in plan.monitors if m.alert is not None)]}
+        _resolve_alerts(connection, bundle, lambda body: body["rule"] not in rules, now)
         series.deploy(connection, plan.model, bundle.digest, now)
     return changes
 
@@ -71,7 +74,7 @@ def _apply(connection: Connection, bundle: Bundle, change: Change, now: float) -
     model = bundle.plan.model
     if change.series is not None and change.action in ("restart", "retire"):
         series.retire(connection, change.series, change.reason, now)
-        _resolve_alerts(connection, bundle, change.monitor, now)
+        _resolve_alerts(connection, bundle, lambda body: body["monitor"] == change.monitor, now)
     if change.action == "retire":
         return
     spec = bundle.plan.monitor(change.monitor)
@@ -83,11 +86,13 @@ def _apply(connection: Connection, bundle: Bundle, change: Change, now: float) -
     series.start(connection, model, change.monitor, pool, mark, bundle.digest, spec.tick, now)
 
 
-def _resolve_alerts(connection: Connection, bundle: Bundle, monitor: str, now: float) -> None:
-    """Alerts of a series that ends are resolved, since nobody would ever do so."""
+def _resolve_alerts(
+    connection: Connection, bundle: Bundle, ends: Callable[[Mapping[str, Any]], bool], now: float
+) -> None:
+    """Alerts of series and rules that end are resolved, since nobody would ever do so."""
     model = bundle.plan.model
     for body, state in results.live_alerts(connection, model):
-        if body["monitor"] != monitor:
+        if not ends(body):
             continue
         fields = {k: v for k, v in body.items() if k in Alert.__dataclass_fields__}
         details = {**body.get("details", {}), "reason": "config_changed"}
@@ -95,4 +100,4 @@ def _resolve_alerts(connection: Connection, bundle: Bundle, monitor: str, now: f
         cleared = AlertState(judged=state.judged)
         results.put_alert_state(connection, model, alert.rule, alert.segment, alert.window, cleared, alert.to_json())
         if state.state == "firing":
-            alerts.record(connection, bundle, alert, now, now)
+            alerts.record(connection, bundle, alert, now, now, bundle.registry.hook.listens())

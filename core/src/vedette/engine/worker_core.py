@@ -221,7 +221,7 @@ class WorkerCore:
             series.add_missing(connection, failure.series, failure.rows)
             if failure.reason and series.quarantine(connection, failure.series, failure.reason):
                 event = failure_event(self.model, failure, now)
-                outbox.put(connection, self.bundle.plan, event, now)
+                outbox.put(connection, self.bundle.plan, event, now, self.bundle.registry.hook.listens())
 
     def adopt(self) -> int:
         """Take over the batches of silent incarnations; returns how many were counted.
