@@ -55,6 +55,7 @@ class Reducer:
         self.hooks = self.registry.hook.listens()
         self._renewed = self._told = -math.inf
         self._reducers: dict[int, SeriesReducer] = {}
+        self._failed: set[int] = set()  # series whose component raised here: it would do so at every step
         self._bundles: dict[str, Bundle] = {self.bundle.digest: self.bundle}
         self.joiner = Joiner(self.store, self.bundle) if self.joins_labels else None
         self.cross = CrossAlerts(self.store, self.bundle, self.hooks)
@@ -133,6 +134,7 @@ class Reducer:
         """Series of this pool that take rows, and retired ones whose last parts are not merged yet."""
         with self.store.read() as connection:
             rows = [s for s in series.all_series(connection, self.model) if s.pool == self.pool_id]
+            rows = [s for s in rows if s.id not in self._failed]
             return [s for s in rows if s.status != "retired" or panes.has_open(connection, s.id)]
 
     def _reduce_series(self, row: Series, revise: bool) -> None:
@@ -147,6 +149,7 @@ class Reducer:
         except ComponentFailed as error:
             logger.exception("monitor %s raised and is quarantined", row.monitor)
             self._reducers.pop(row.id, None)
+            self._failed.add(row.id)
             reducer.quarantine(str(error))
 
     def _reducer(self, row: Series) -> SeriesReducer | None:

@@ -218,6 +218,7 @@ class Service:
 
     def status(self) -> dict[str, Any]:
         """Leases, replicas and watermarks, for people."""
+        counters = self.counters()
         with self.store.read() as connection:
             now = self.store.now(connection)
             mine = incarnations.c.pool.startswith(f"{self.model}/", autoescape=True)
@@ -228,7 +229,7 @@ class Service:
                 "time": now,
                 "leases": [x for x in leases.holders(connection) if str(x["pool"]).startswith(f"{self.model}/")],
                 "replicas": [dict(row._mapping) for row in connection.execute(alive)],
-                "counters": self.counters(),
+                "counters": counters,
             }
 
     def healthy(self) -> bool:
