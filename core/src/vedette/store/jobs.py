@@ -52,7 +52,11 @@ def claim(
     free = or_(jobs.c.status == "waiting", (jobs.c.status == "running") & (jobs.c.lease_until < now))
     free = free & jobs.c.explainer.in_(explainers)
     query = select(jobs).where(jobs.c.model == model, free).order_by(jobs.c.created).limit(limit)
-    found = connection.execute(query.with_for_update(skip_locked=True)).all()
+    found = list(connection.execute(query.with_for_update(skip_locked=True)))
+    spent = [row.id for row in found if row.tries >= MAX_TRIES]
+    error = f"none of {MAX_TRIES} replicas lived to answer"
+    connection.execute(update(jobs).where(jobs.c.id.in_(spent)).values(status="failed", error=error))
+    found = [row for row in found if row.id not in spent]
     for row in found:
         values = {"status": "running", "claimed_by": who, "lease_until": now + seconds, "tries": row.tries + 1}
         connection.execute(update(jobs).where(jobs.c.id == row.id).values(values))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, select, update
 
 from vedette.store.database import upsert
 from vedette.store.tables import bundles, deployments, segments, series
@@ -121,8 +121,9 @@ def segment_name(connection: Connection, series_id: int, segment: str) -> str:
     known = select(segments.c.segment).where(segments.c.series == series_id)
     if connection.scalar(known.where(segments.c.segment == segment)) is not None:
         return segment
-    count = connection.scalar(select(func.count()).select_from(known.subquery())) or 0
-    chosen = segment if count < MAX_SEGMENTS else OTHER
+    lock(connection, series_id)  # or two replicas would both take the last place
+    names = set(connection.scalars(known))
+    chosen = segment if segment in names or len(names) < MAX_SEGMENTS else OTHER
     upsert(connection, segments, {"series": series_id, "segment": chosen, "rows": 0}, ("series", "segment"), {})
     return chosen
 
