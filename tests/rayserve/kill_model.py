@@ -20,7 +20,8 @@ def probabilities(rows: np.ndarray) -> np.ndarray:
 class Scorer:
     async def __call__(self, request: Request) -> dict[str, Any]:
         body = await request.json()
-        chance = probabilities(np.array([[row[name] for name in FEATURES] for row in body["instances"]]))
+        rows = [[row[name] for name in FEATURES] for row in body["instances"]]
+        chance = probabilities(np.array(rows, dtype=float))
         return {"predictions": [str(int(p >= 0.5)) for p in chance], "probabilities": chance.tolist()}
 
 
