@@ -106,9 +106,7 @@ class Story:
         self._check(f"the outlier (row {self.outlier}) was flagged and explained", job is not None)
         if job is None:
             return
-        table = Table(
-            "feature", "contribution", "+-", title=f"Why row {self.outlier} is an outlier ({job['explainer']})"
-        )
+        table = Table("feature", "contribution", "+-", title=f"Why row {self.outlier} is strange ({job['explainer']})")
         for name, value, error in contributions(job["result"]["data"])[:5]:
             table.add_row(name, f"{value:+.3f}", f"{error:.3f}")
         console.print(table)
