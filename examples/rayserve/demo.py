@@ -8,6 +8,7 @@ Starts a Ray of its own and ends only that. Exit code 1 when something that it s
 from __future__ import annotations
 
 import argparse
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -49,6 +50,7 @@ def main() -> int:
     finally:
         if not options.keep:
             ray.stop()
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def run(ray: LocalRay, folder: Path, rate: float) -> bool:
