@@ -49,11 +49,13 @@ def by_time_by_force(window: WindowSpec, ticks: Ticks, stop: int) -> list[tuple[
 
 def by_rows_by_force(window: WindowSpec, ticks: Ticks) -> list[tuple[float, float, list[int]]]:
     assert window.rows is not None
-    found, seen, order = [], 0, sorted(ticks)
+    found: list[tuple[float, float, list[int]]] = []
+    seen, order = 0, sorted(ticks)
     for i, tick in enumerate(order):
         before, seen = seen, seen + ticks[tick]
         if seen // window.every > before // window.every:
-            held, total = [], 0
+            held: list[int] = []
+            total = 0
             for t in reversed(order[: i + 1]):
                 held.insert(0, t)
                 total += ticks[t]
@@ -112,7 +114,8 @@ def test_two_stacks_merge_a_few_times_a_slide_whatever_the_length() -> None:
 
 @given(st.lists(st.one_of(st.just("pop"), st.integers(1, 5)), max_size=60))
 def test_two_stacks_are_a_queue(steps: list[Any]) -> None:
-    stacks, queue, tick = TwoStacks(merge), [], 0
+    stacks, tick = TwoStacks(merge), 0
+    queue: list[Span] = []
     for step in steps:
         if step == "pop":
             if queue:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -30,13 +30,17 @@ class ResultScope:
     found: Mapping[str, StoredResult]
     home: str
     silence: Callable[[float], bool | None]
+    read: list[float] = field(default_factory=list)  # the values that the rule has looked at
 
     def value(self, path: Path, column: str | None) -> float | None:
         monitor, name = self._split(path)
         result = self.found.get(monitor)
         if result is None or result.status != "ok":
             return None
-        return _pick(result.body["values"], name, column)
+        found = _pick(result.body["values"], name, column)
+        if found is not None:
+            self.read.append(found)
+        return found
 
     def reference(self, path: Path, column: str | None) -> float | None:
         monitor, name = self._split(path)
@@ -93,7 +97,7 @@ def judge(
     scope = ResultScope(connection, bundle, found, home, silence)
     holds = parse_rule(rule.when).evaluate(scope)
     after, change = advance(state, None if holds is None else bool(holds), at, rule)
-    value = _shown_value(rule, scope)
+    value = scope.read[0] if scope.read else None
     details = {"results": {name: result.id for name, result in found.items() if result.id}, "window_end": at}
     alert = Alert(rule.name, home, segment, window, change or _shown(after), rule.severity, after.since, value,
                   rule.when, details)  # fmt: skip
@@ -137,9 +141,3 @@ def advance(state: AlertState, holds: bool | None, end: float, rule: AlertSpec) 
 
 def _shown(state: AlertState) -> Any:
     return state.state
-
-
-def _shown_value(rule: AlertSpec, scope: ResultScope) -> float | None:
-    """The first value that the rule names, for people."""
-    names = sorted(parse_rule(rule.when).names)
-    return scope.value(names[0], None) if names else None
