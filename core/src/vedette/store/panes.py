@@ -61,10 +61,11 @@ def closed_ticks(connection: Connection, series: int, segment: str, rows: int) -
     where = panes.c.series == series, panes.c.closed.is_(True), panes.c.segment == segment
     first, total = None, 0
     query = select(panes.c.tick, panes.c.rows).where(*where).order_by(panes.c.tick.desc())
-    for tick, count in connection.execute(query.execution_options(yield_per=CHUNK)):
-        first, total = tick, total + count
-        if total >= rows:
-            break
+    with connection.execute(query.execution_options(yield_per=CHUNK)) as found:
+        for tick, count in found:
+            first, total = tick, total + count
+            if total >= rows:
+                break
     return first
 
 
