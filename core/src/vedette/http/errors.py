@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import DataError, InterfaceError, OperationalError
+from sqlalchemy.exc import DatabaseError, DataError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -53,7 +53,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(GatewayError, _gateway)
     app.add_exception_handler(DataError, _unstorable)
     app.add_exception_handler(ClientDisconnect, _gone)
-    for kind in (StoreError, OperationalError, InterfaceError, PoolTimeout):
+    for kind in (StoreError, DatabaseError, InterfaceError, PoolTimeout):
         app.add_exception_handler(kind, _store_down)
     app.add_exception_handler(Exception, _unexpected)
 

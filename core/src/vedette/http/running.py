@@ -30,7 +30,7 @@ def bind(host: str, port: int) -> socket.socket:
 def run(app: Any, sock: socket.socket, started: Callable[[], None]) -> None:
     """Serve until SIGTERM or SIGINT; returns when requests are answered and the application has shut down."""
     config = uvicorn.Config(
-        app, log_level="warning", timeout_graceful_shutdown=GRACE, lifespan="on", server_header=False
+        app, log_level="warning", timeout_graceful_shutdown=GRACE, lifespan="on", server_header=False, ws="none"
     )
     _Server(config, started).run(sockets=[sock])
 
