@@ -143,7 +143,7 @@ def test_windows_mature_by_coverage_or_by_time() -> None:
     facts = found.body["details"]["labels"]
     assert (found.status, facts["coverage"], facts["predictions"], facts["mature"]) == ("immature", 0.8, 10, False)
     assert facts["lag"] == pytest.approx(20.0)
-    engine.label({key: v for key, v in list(given.items())[8:9]})
+    engine.label(dict(list(given.items())[8:9]))
     engine.reduce(engine.store.time)
     assert engine.results("performance")[0].status == "ok"
     engine = performance(within=1000.0)
@@ -176,7 +176,8 @@ RULE = AlertSpec("r", "x > 1", for_count=3)
 
 
 def walk(rule: AlertSpec, *verdicts: bool | None) -> list[str | None]:
-    state, changes = AlertState(), []
+    state = AlertState()
+    changes: list[str | None] = []
     for i, holds in enumerate(verdicts):
         state, change = advance(state, holds, float(i), rule)
         changes.append(change)
@@ -277,7 +278,7 @@ def test_a_change_detector_starts_again_after_its_alarm() -> None:
     assert 1.0 in alarms[first + 1 :]
     after = engine.results("shift")[first + 1].body["details"]
     assert after["rows_seen"] == 50
-    assert [a["state"] for a in engine.alerts()][0] == "firing"
+    assert engine.alerts()[0]["state"] == "firing"
 
 
 def test_labels_of_windows_by_rows() -> None:

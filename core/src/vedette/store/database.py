@@ -39,9 +39,8 @@ class Store:
         try:
             with self.write() as connection:
                 migrate(connection)
-        except StoreError:
-            raise
         except Exception as error:
+            self.engine.dispose()
             raise StoreError(f"store {self.shown_url}: {error}") from error
 
     @property
