@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import shutil
 import tempfile
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,12 +131,16 @@ def replay(
     """Replay into `store`, by default a temporary one that lives as long as the answer."""
     if store is not None:
         return Replay(bundle, registry, Store(store)).run(rows, items, as_served, progress)
-    folder = tempfile.TemporaryDirectory(prefix="vedette-replay-")
-    service = Replay(bundle, registry, Store(f"sqlite:///{Path(folder.name) / 'replay.db'}")).run(
-        rows, items, as_served, progress
-    )
-    service.keep = folder
+    folder = tempfile.mkdtemp(prefix="vedette-replay-")
+    fresh = Store(f"sqlite:///{Path(folder) / 'replay.db'}")
+    service = Replay(bundle, registry, fresh).run(rows, items, as_served, progress)
+    weakref.finalize(service, _remove, fresh, folder)
     return service
+
+
+def _remove(store: Store, folder: str) -> None:
+    store.close()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _own_labels(rows: Batch) -> list[Item]:

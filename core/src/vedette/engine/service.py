@@ -39,7 +39,6 @@ class Service:
         self.plan = bundle.plan
         self.model = bundle.plan.model
         self.explaining = Explaining(bundle, predict, model_version)
-        self.keep: object = None  # what must live as long as the store: a temporary folder
 
     def tap_plan(self) -> TapPlan:
         return TapPlan.of(self.plan, self.bundle.digest)
