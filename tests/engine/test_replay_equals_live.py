@@ -123,6 +123,6 @@ def same(live: Any, want: Any, key: object) -> None:
         elif value is None:
             assert live[name] is None, (key, name)
         else:
-            # a sketch is randomised: near the median of a normal, its rank error of .013 is .033 in value
-            bound = 0.07 if "quantile" in str(key) else 1e-12
+            # a sketch is randomised: near the median of a normal, two rank errors of .013 are .07 in value
+            bound = 0.12 if "quantile" in str(key) else 1e-12
             assert live[name] == pytest.approx(value, rel=1e-9, abs=bound), (key, name)
