@@ -17,7 +17,8 @@ from vedette_specs.columns import Mask
 from vedette_specs.schema import Schema
 
 CHUNK = 500
-MINTED = re.compile(r"([0-9a-f]{32})-(\d{1,15})")
+MINTED = re.compile(r"([0-9a-f]{32})-([0-9]{1,15})")
+_COUNTER = re.compile(r"[0-9]{1,15}")
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ def split_minted(requests: Sequence[str], producer: str) -> tuple[list[int], lis
     """(counters of the ids that this producer minted, the other ids)."""
     prefix, length = f"{producer}-", len(producer) + 1
     own = [r[length:] for r in requests if r.startswith(prefix)]
-    if len(own) == len(requests) and all(map(str.isdigit, own)):
+    if len(own) == len(requests) and all(map(_COUNTER.fullmatch, own)) and (not own or minted(requests[0])):
         return [int(counter) for counter in own], []
     theirs = [r for r in requests if not (r.startswith(prefix) and minted(r))]
     return [int(r[length:]) for r in requests if r.startswith(prefix) and minted(r)], theirs
