@@ -65,10 +65,10 @@ def run(ray: LocalRay, folder: Path, rate: float) -> bool:
     wait_for_apps(client, {"digits"})
     plain = Traffic(ray.url).send(grid(images[:100]), rate=200.0)
 
-    step("vedette rayserve instrument, vedette deploy: the same model, watched")
+    step("vedette rayserve instrument, serve deploy monitored.yaml: the same model, watched")
     arguments = ["rayserve", "instrument", "serve_config.yaml", "-c", "monitors.yaml", "-o", "monitored.yaml"]
     command(ray, folder, "vedette", *arguments)
-    command(ray, folder, "vedette", "deploy", "monitored.yaml", "--address", ray.dashboard, "--yes")
+    command(ray, folder, "serve", "deploy", "monitored.yaml", "--address", ray.dashboard)
     wait_for_apps(client, {"digits", "digits-vedette"})
 
     step(f"{CLEAN} held-out scans, then {len(images) - CLEAN} from a scanner that is one pixel off; labels come later")
