@@ -236,7 +236,8 @@ class OutlierDetector(Fittable):
         order = np.random.default_rng(self.random_state).permutation(len(batch))
         held = min(self.CALIBRATION, max(1, len(batch) // 3))
         super().fit(batch.take(np.sort(order[held:])))
-        self.calibration_ = np.sort(self.score_batch(batch.take(np.sort(order[:held]))))
+        scores = self.score_batch(batch.take(np.sort(order[:held])))
+        self.calibration_ = np.sort(scores[~np.isnan(scores)])  # one that has no score is not stranger than any other
         return self
 
     @abstractmethod
