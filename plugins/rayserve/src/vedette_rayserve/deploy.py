@@ -52,6 +52,9 @@ class ServeClient:
         if not response.is_success:
             raise DeployFailed(f"{self.address} refused the configuration ({response.status_code}): {response.text}")
 
+    def close(self) -> None:
+        self._client.close()
+
     def _get(self, path: str) -> dict[str, Any]:
         response = self._send("GET", path)
         if not response.is_success:
