@@ -125,3 +125,59 @@ def test_its_own_tests_pass_against_the_installed_package(site: Path, tmp_path: 
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert "skipped" not in done.stdout
+
+
+YAML = """
+version: 1
+model: {name: strange}
+reference: reference.csv
+schema: {label: label, positive: "yes", features: {x: numeric, kind: category}}
+store: sqlite:///store.db
+monitors:
+  variety: {metrics: [entropy], window: 100 rows}
+  moved: {detect: {use: mean_shift, alpha: 0.001}, window: 100 rows, alert: {when: drifted, severity: page}}
+explainers:
+  curve: {use: ice}
+sinks:
+  rows: {use: table, path: events.db, events: [alert]}
+"""
+SESSION = """
+import json, sqlite3, numpy as np, pandas as pd, vedette
+rng = np.random.default_rng(0)
+def rows(n, shift=0.0):
+    return pd.DataFrame({"x": rng.normal(shift, 1, n), "kind": rng.choice(["a", "b"], n)})
+rows(500).assign(label=rng.choice(["no", "yes"], 500)).to_csv("reference.csv", index=False)
+with vedette.Session("monitors.yaml", event_time=True, predict=lambda b: b.matrix(["x"])) as session:
+    for second in range(10):
+        session.log(rows(50, 2.0 if second >= 6 else 0.0), time=1.7e9 + second)
+    explained = session.explain(rows(1), "curve")
+    session.finish()
+    while session.runtime.workers["default"].dispatcher.step():
+        pass
+    entropy = session.results("variety")[-1]["values"]
+    drifted = [r["values"]["drifted"] for r in session.results("moved")]
+    plugins = {c.use: session.registry.find(c.use).distribution for m in session.plan.monitors for c in m.components}
+kept = sqlite3.connect("events.db").execute("select count(*) from events").fetchone()[0]
+print(json.dumps([entropy, drifted, plugins, list(explained[0]["data"]), kept]))
+"""
+
+
+def test_yaml_uses_its_metric_detector_explainer_and_sink(
+    site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "monitors.yaml").write_text(YAML)
+    monkeypatch.chdir(tmp_path)
+    entropy, drifted, plugins, explained, kept = answer(site, SESSION)
+    assert 0.9 < entropy["entropy"]["kind"] <= 1.0
+    assert drifted[0] == 0
+    assert drifted[-1] == 1
+    assert plugins == {"entropy": "vedette-plugin-example", "mean_shift": "vedette-plugin-example"}
+    assert explained
+    assert kept >= 1
+
+
+def test_yaml_that_names_what_is_not_installed_says_what_there_is(tmp_path: Path) -> None:
+    (tmp_path / "monitors.yaml").write_text(YAML)
+    done = run(tmp_path, "from vedette.cli import main; main()", "check", str(tmp_path / "monitors.yaml"))
+    assert done.returncode == 2
+    assert "there is no metric 'entropy'" in done.stderr + done.stdout
