@@ -120,7 +120,16 @@ class OutlierFlags(Metric):
             "score_mean": state["sum"] / scored if scored else None,
             "score_max": state["max"] if scored else None,
         }
-        details = {"fdr": self.fdr, "rows": flagged[:SHOWN], "candidates_cut": state["cut"], "unscored": rows - scored}
+        # a p-value has a floor: with few calibration rows, one outlier among many rows can never be flagged
+        least = 1.0 / (len(self.detector.calibration_) + 1.0)
+        details = {
+            "fdr": self.fdr,
+            "rows": flagged[:SHOWN],
+            "candidates_cut": state["cut"],
+            "unscored": rows - scored,
+            "least_p_value": least,
+            "fewest_to_flag": int(np.ceil(least * rows / self.fdr)),
+        }
         return Result(values, rows, "ok", details)
 
 
