@@ -50,16 +50,13 @@ def labels(
     from vedette.cli.building import load_plan
 
     plan = load_plan([config]).plan
-    total, chunks = _read(file, plan)
     stored = 0
-    with _sender(plan, url, token) as send, Progress(
-        console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()
-    ) as progress:  # fmt: skip
-        task = progress.add_task("labels", total=total)
+    bar = Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
+    with _reading(file, plan) as (total, chunks), _sender(plan, url, token) as send, bar:
+        task = bar.add_task("labels", total=total)
         for frame in chunks:
-            items = _items(frame, stored)
-            stored += _send(send, items, stored)
-            progress.update(task, completed=stored)
+            stored += _send(send, _items(frame, stored), stored)
+            bar.update(task, completed=stored)
     typer.echo(f"{stored:,} labels are stored; they are joined to their predictions in the background")
 
 
@@ -96,24 +93,28 @@ def _send(send: Send, items: Sequence[Mapping[str, Any]], before: int) -> int:
         raise BadLabels(f"{place}: {error}") from error
 
 
-def _read(file: Path, plan: Plan) -> tuple[int | None, Iterable[pd.DataFrame]]:
+@contextmanager
+def _reading(file: Path, plan: Plan) -> Iterator[tuple[int | None, Iterable[pd.DataFrame]]]:
     """(rows where known, the file in chunks)."""
-    if file.suffix not in (".parquet", ".csv"):
-        raise BadLabels(f"{file}: {file.suffix or 'no ending'!r} is not known; allowed: .parquet, .csv")
-    if file.suffix == ".csv":
+    if file.suffix == ".parquet":
+        import pyarrow.parquet as parquet
+
+        with parquet.ParquetFile(file) as table:
+            names = table.schema_arrow.names
+            _check_columns(file, names)
+            batches = table.iter_batches(CHUNK, columns=[name for name in names if name in COLUMNS])
+            yield table.metadata.num_rows, (batch.to_pandas() for batch in batches)
+    elif file.suffix == ".csv":
         import pandas as pd
 
-        _check_columns(file, list(pd.read_csv(file, nrows=0).columns))
         label: Any = "float64" if plan.schema.task == "regression" else "str"
         types = {"id": "str", "label": label, "annotator": "str"}
+        _check_columns(file, list(pd.read_csv(file, nrows=0).columns))
         # a class may well be called NA: only an empty cell is a missing label
-        return None, pd.read_csv(file, dtype=types, chunksize=CHUNK, keep_default_na=False, na_values=[""])
-    import pyarrow.parquet as parquet
-
-    table = parquet.ParquetFile(file)
-    _check_columns(file, table.schema_arrow.names)
-    names = [name for name in table.schema_arrow.names if name in COLUMNS]
-    return table.metadata.num_rows, (b.to_pandas() for b in table.iter_batches(CHUNK, columns=names))
+        with pd.read_csv(file, dtype=types, chunksize=CHUNK, keep_default_na=False, na_values=[""]) as chunks:
+            yield None, chunks
+    else:
+        raise BadLabels(f"{file}: {file.suffix or 'no ending'!r} is not known; allowed: .parquet, .csv")
 
 
 def _check_columns(file: Path, names: Sequence[str]) -> None:

@@ -54,17 +54,18 @@ def serve(
     server = loaded[0].plan.server
     address = host or server.host
     check_host(address, {item.plan.model: item.plan.server.tokens for item in loaded})
-    sock = bind(address, server.port if port is None else port)
-    gateways = [_gateway(item, model, path) for item, path in zip(loaded, files, strict=True)]
-    bundles = [build_loaded(item) for item in loaded]
-    stores = {url: Store(url) for url in dict.fromkeys(item.plan.store for item in loaded)}
-    models = [
-        Embedded(stores[bundle.plan.store], bundle, get_registry(), gateway).start()
-        for bundle, gateway in zip(bundles, gateways, strict=True)
-    ]
-    for item in models:
-        _print_changes(item)
-    run(server_app(models, list(stores.values())), sock, lambda: _print_address(models, *sock.getsockname()[:2]))
+    with bind(address, server.port if port is None else port) as sock:
+        gateways = [_gateway(item, model, path) for item, path in zip(loaded, files, strict=True)]
+        bundles = [build_loaded(item) for item in loaded]
+        stores = {url: Store(url) for url in dict.fromkeys(item.plan.store for item in loaded)}
+        models = [
+            Embedded(stores[bundle.plan.store], bundle, get_registry(), gateway).start()
+            for bundle, gateway in zip(bundles, gateways, strict=True)
+        ]
+        for item in models:
+            _print_changes(item)
+        where = sock.getsockname()[:2]
+        run(server_app(models, list(stores.values())), sock, lambda: _print_address(models, *where))
     typer.echo("drained and stopped", err=True)
 
 

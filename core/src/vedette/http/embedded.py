@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import re
 import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -13,10 +14,11 @@ from typing import Any
 import anyio.to_thread
 from fastapi import FastAPI, Request
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import HTMLResponse
 from starlette.routing import Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from vedette.engine.bundle import Bundle
 from vedette.engine.explaining import JobRunner
@@ -27,6 +29,7 @@ from vedette.engine.service import Service
 from vedette.engine.tap import Tap
 from vedette.engine.transport import InProcessTransport
 from vedette.http.app import create_app
+from vedette.http.errors import answer
 from vedette.http.markup import Markup, tag
 from vedette.http.page import HEADERS
 from vedette.http.page_style import STYLE
@@ -34,7 +37,6 @@ from vedette.plugins import Registry
 from vedette.store.database import Store
 
 logger = logging.getLogger("vedette.serve")
-LOOPBACK_NAMES = ["localhost", "127.0.0.1", "[::1]"]
 JOB_PAUSE = 0.5  # seconds between looks for explain jobs
 DRAIN = 5.0
 
@@ -106,7 +108,7 @@ def server_app(models: Sequence[Embedded], stores: Sequence[Store] = ()) -> Star
 
     open_to_all = any(not model.bundle.plan.server.tokens for model in models)
     # other sites that a browser resolves to this machine (DNS rebinding) are no callers of a server without tokens
-    guard = [Middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK_NAMES)] if open_to_all else []
+    guard = [Middleware(LoopbackOnly)] if open_to_all else []
     if len(apps) == 1:
         routes: list[Any] = [Mount("/", next(iter(apps.values())))]
     else:
@@ -129,6 +131,23 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+class LoopbackOnly:
+    """Answers requests that name this machine by one of its own names, and refuses others."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            host = Headers(scope=scope).get("host", "localhost")
+            name = host.rpartition(":")[0] if re.search(r":\d+$", host) else host
+            if not is_loopback(name):
+                refusal = answer(400, f"host: {host[:80]!r} is not served without a token; use localhost", "host")
+                await refusal(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
 
 
 def _close(models: Sequence[Embedded], stores: Sequence[Store]) -> None:
