@@ -111,7 +111,8 @@ def _print_plan(plan: Plan, costs: list[Cost], rate: float, as_json: bool) -> No
 
     console = Console()
     schema = plan.schema
-    classes = f", {len(schema.classes)} classes, positive {schema.positive!r}" if schema.classes else ""
+    positive = f", positive {schema.positive!r}" if schema.positive is not None else ""
+    classes = f", {len(schema.classes)} classes{positive}" if schema.classes else ""
     label = f", label {schema.label!r}" if schema.label else ""
     kinds = ", ".join(f"{len(schema.names(kind))} {kind}" for kind in dict.fromkeys(schema.features.values()))
     about = f"{plan.model}: {schema.task}{classes}{label}; {len(schema.features)} features ({kinds})"

@@ -27,7 +27,7 @@ YAML: dict[Kind, str] = {
     "change": "monitors:\n  mine: {detect: $component}",
     "outlier": "monitors:\n  mine: {detect: $component}",
     "explainer": "explainers:\n  mine: {use: $component}",
-    "preprocessor": "preprocess:\n  mine: {use: $component}",
+    "preprocessor": "preprocessors:\n  mine: {use: $component}",
     "sink": "sinks:\n  mine: {use: $component, folder: events}",
 }
 
