@@ -55,7 +55,7 @@ from vedette.store.tables import results as results_table
 from vedette_specs.components import ResultContext
 
 END = 100_000.0  # seconds after the start by which every window has ended
-EXAMPLES = int(os.environ.get("VEDETTE_TEST_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("VEDETTE_TEST_EXAMPLES", "40"))
 Key = tuple[str, int]
 
 
