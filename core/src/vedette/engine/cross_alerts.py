@@ -26,7 +26,8 @@ class CrossAlerts:
 
     def _judge(self, rule: AlertSpec, lease: Lease, watermark: float) -> None:
         parsed = alerts.parse_rule(rule.when)
-        monitors = sorted({path[0] for path in parsed.names if len(path) > 1})
+        # a rule that reads no value is about silence, and any monitor's result breaks it
+        monitors = sorted({path[0] for path in parsed.names} or {m.name for m in self.bundle.plan.monitors})
         with self.store.read() as connection:
             latest = [results.query(connection, self.bundle.plan.model, m, segment="", limit=1) for m in monitors]
         found: dict[str, StoredResult] = {
