@@ -251,3 +251,11 @@ def test_a_batch_of_a_plugin_is_fitted_to_the_schema() -> None:
     assert load_reference("lake://rows", schema, Plugin(batch)).schema == schema
     with pytest.raises(BadReference, match="the reference has no column 'z'"):
         load_reference("lake://rows", Schema(features={"z": "numeric"}), Plugin(batch))
+
+
+def test_an_index_that_pandas_saved_is_no_feature(tmp_path: Path) -> None:
+    import pandas as pd
+
+    frame = pd.DataFrame({"x": [1.0, 2.0, 3.0]}, index=[5, 7, 9])
+    frame.to_parquet(tmp_path / "saved.parquet")
+    assert list(load_reference(str(tmp_path / "saved.parquet")).inputs) == ["x"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,12 +13,14 @@ from vedette_specs.convert import infer_kind
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_INDEX = re.compile(r"__index_level_\d+__")  # what pandas calls a saved index: no feature of any model
 _SAMPLE = 10_000  # texts looked at to tell long ones from categories
 
 
 def arrow_columns(table: pa.Table) -> dict[str, Any]:
     """Name -> Column; what is no feature of a model (times, bytes, structs) stays an Arrow column."""
-    return {str(name): _column(table.column(name)) for name in table.column_names}
+    names = [name for name in table.column_names if not _INDEX.fullmatch(str(name))]
+    return {str(name): _column(table.column(name)) for name in names}
 
 
 def is_feature(values: Any) -> bool:

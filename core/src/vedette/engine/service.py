@@ -20,6 +20,9 @@ from vedette_specs.components import Predict
 from vedette_specs.convert import as_batch
 
 MAX_LABELS = 100_000
+MAX_LABEL = 1000  # characters
+MAX_ROW = 1_000_000
+MAX_VALUE = 1e300
 
 
 class BadRequest(ValueError):
@@ -124,8 +127,8 @@ class Service:
         if not isinstance(values, list):
             raise BadRequest(f"{at}.labels", "is a list with one label a row of the request")
         first = item.get("row", 0)
-        if not isinstance(first, int) or isinstance(first, bool) or first < 0:
-            raise BadRequest(f"{at}.row", f"{first!r} is not a row number (0, 1, ...)")
+        if not isinstance(first, int) or isinstance(first, bool) or not 0 <= first <= MAX_ROW:
+            raise BadRequest(f"{at}.row", f"{str(first)[:40]!r} is not a row number (0 to {MAX_ROW})")
         time = item.get("time", now)
         if not isinstance(time, int | float) or isinstance(time, bool) or not abs(time) < 1e12:
             raise BadRequest(f"{at}.time", f"{time!r} is not a time in seconds since the epoch")
@@ -134,7 +137,7 @@ class Service:
             raise BadRequest(f"{at}.annotator", f"{annotator!r} is not a name of at most 128 characters")
         return [
             {"request": request, "row": first + i, "annotator": annotator, "time": float(time),
-             "value": self._label(value, f"{at}.labels[{i}]")}
+             "value": self._label(value, f"{at}.labels[{i}]" if "labels" in item else f"{at}.label")}
             for i, value in enumerate(values)
             if value is not None
         ]  # fmt: skip
@@ -143,9 +146,13 @@ class Service:
         schema = self.plan.schema
         if isinstance(value, bool | int | float | str) and value == value:
             if schema.task == "regression":
-                if isinstance(value, str | bool):
-                    raise BadRequest(field, f"{value!r} is not a number")
+                if isinstance(value, str | bool) or not -MAX_VALUE < value < MAX_VALUE:
+                    raise BadRequest(field, f"{str(value)[:40]!r} is not a finite number")
                 return float(value)
+            if isinstance(value, str) and len(value) > MAX_LABEL:
+                raise BadRequest(field, f"a text of {len(value)} characters; at most {MAX_LABEL} are taken")
+            if not isinstance(value, str) and not -MAX_VALUE < value < MAX_VALUE:
+                raise BadRequest(field, f"{str(value)[:40]!r} is not a finite number")
             text = next(iter(_texts(value)))
             if schema.classes and text not in schema.classes:
                 raise BadRequest(field, f"{value!r} is not a class; allowed: {', '.join(schema.classes)}")

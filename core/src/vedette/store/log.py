@@ -60,8 +60,8 @@ def raise_seq(
     fresh = {"seq": seq, "low": low, "seen": now, "counters": body["counters"]}
     statement = build(producers).values(**body, duplicates=0)
     if seq == 0:  # a heartbeat that was overtaken by a batch must not lower what that batch said
-        beat_only = {"seen": now, "low": func.max(producers.c.low, low) if build is sqlite.insert
-                     else func.greatest(producers.c.low, low)}  # fmt: skip
+        highest: Any = func.max if build is sqlite.insert else func.greatest
+        beat_only = {"seen": now, "low": highest(producers.c.low, low), "counters": body["counters"]}
         connection.execute(statement.on_conflict_do_update(index_elements=["pool", "producer"], set_=beat_only))
         return True
     raised = connection.execute(
