@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from tests.docs.snippets import MARKED, PAGES, ROOT, PageRun, blocks_of, commands, squeezed
 
 VERBS = ("file", "run", "and then", "check", "shown")
@@ -32,7 +31,7 @@ def test_a_page_that_does_not_work_fails(tmp_path: Path) -> None:
         "<!-- run -->\n```console\n$ false\n```\n": "false fails",
         "<!-- run -->\n```console\n$ echo one\ntwo\n```\n": "does not say 'two'",
         "<!-- check -->\n```yaml\nversion: 1\nmodle: {name: a}\n```\n": "did you mean 'model'",
-        "<!-- run -->\n```python\nx = 1\n```\ntext\n<!-- and then -->\n```python\nassert x == 2\n```\n": "AssertionError",
+        "<!-- run -->\n```python\nx = 1\n```\n\n<!-- and then -->\n```python\nassert x > 1\n```\n": "AssertionError",
     }
     for text, message in bad.items():
         page.write_text(text)
@@ -41,7 +40,7 @@ def test_a_page_that_does_not_work_fails(tmp_path: Path) -> None:
 
 
 def test_blocks_are_read() -> None:
-    assert [page.name for page in PAGES][0] == "README.md"
+    assert PAGES[0].name == "README.md"
     assert len(PAGES) > 10
     assert {block.verb for page in PAGES for block in blocks_of(page)} >= set(VERBS)
     assert (ROOT / "docs" / "quickstart.md") in PAGES

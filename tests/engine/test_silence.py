@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.engine.harness import Harness
 from tests.engine.traffic import metric, monitor, plan_of, tumbling
+
 from vedette.config.plan import AlertSpec
 
 
