@@ -13,6 +13,7 @@ import cloudpickle
 import numpy as np
 import pytest
 from ray import serve
+from ray.serve.generated.serve_pb2 import UserDefinedMessage, UserDefinedResponse
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 from tests.rayserve import models
@@ -219,6 +220,35 @@ def test_options_and_arguments_are_kept() -> None:
     assert deployment.init_args == (0.5,)
 
 
+class Grpc:
+    """A gRPC ingress: Serve calls its methods with protobuf messages."""
+
+    def predict(self, request: UserDefinedMessage, grpc_context: Any = None) -> UserDefinedResponse:
+        return UserDefinedResponse(greeting=f"Hello {request.name}")
+
+    def untold(self, request, grpc_context):  # type: ignore[no-untyped-def]
+        return self.predict(request, grpc_context)
+
+    def unknown(self, request: Nowhere) -> Any:  # type: ignore[name-defined]  # noqa: F821
+        return self.predict(request)
+
+
+def test_grpc_that_does_not_say_so_is_answered_and_counted_as_unreadable() -> None:
+    spec = recording(method="untold")
+    model = made(serve.deployment(Grpc), spec)
+    assert "grpc_context" in inspect.signature(type(model).untold).parameters  # Serve looks for it
+    answer = model.untold(UserDefinedMessage(name="a", foo="b"), None)
+    assert answer == UserDefinedResponse(greeting="Hello a")
+    tapping_of(model).tap.flush(5.0)
+    assert tapping_of(model).tap.counters()["undecodable"] == 1
+    assert rows_of(KEPT[spec.monitors]) is None
+
+
+def test_annotation_that_cannot_be_resolved_is_no_obstacle() -> None:
+    model = made(serve.deployment(Grpc), recording(method="unknown"))
+    assert model.unknown(UserDefinedMessage(name="a")).greeting == "Hello a"
+
+
 class NotMethods:
     @staticmethod
     def static(rows: Any) -> Any:
@@ -236,6 +266,11 @@ class NotMethods:
         (lambda: models.Multiplexed.bind(), {"method": "load"}, "loads models"),
         (lambda: serve.deployment(NotMethods).bind(), {"method": "static"}, "staticmethod"),
         (lambda: instrument(models.Plain.bind(), recording()), {}, "instrumented already"),
+        (
+            lambda: serve.deployment(Grpc).bind(),
+            {"method": "predict"},
+            r"Grpc\.predict .* protobuf .* capture\.deployment",
+        ),
     ],
 )
 def test_what_cannot_be_watched_is_refused(app: Callable[[], Any], capture: dict[str, Any], message: str) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from vedette.config.plan import CaptureSpec, PoolSpec, TapSpec
-from vedette_rayserve.app import MonitorsArgs, build_monitors, imported, one_machine, scaling
+from vedette.config.plan import CaptureSpec, TapSpec
+from vedette_rayserve.app import MonitorsArgs, build_monitors, imported, one_machine
 from vedette_rayserve.deploy import changes, check_store, merged
 from vedette_rayserve.serve_config import MODEL_BUILDER, ServeConfigError, instrumented
 from vedette_rayserve.yaml_edit import rewritten
@@ -144,13 +144,15 @@ def test_sqlite_is_for_one_machine() -> None:
     check_store({"applications": [{"name": "m", "args": {"store": "postgresql://h/d"}}]}, 3)
     with pytest.raises(ServeConfigError, match="SQLite lives on one machine, and the cluster has 3 nodes"):
         check_store(config, 3)
-    one_machine("postgresql://h/d")
 
 
-def test_pools_scale_between_their_bounds() -> None:
-    assert scaling(PoolSpec("p", 2, 2)) == {"num_replicas": 2}
-    config = scaling(PoolSpec("p", 0, 4))["autoscaling_config"]
-    assert (config["min_replicas"], config["initial_replicas"], config["max_replicas"]) == (0, 0, 4)
+@pytest.mark.parametrize("store", ["sqlite:////tmp/x.db", "sqlite:///x.db"])
+def test_sqlite_is_refused_on_the_cluster_too(store: str) -> None:
+    """Not everything comes through `vedette deploy`: the builder looks again, where the nodes are."""
+    one_machine(store, 1)
+    one_machine("postgresql://h/d", 3)
+    with pytest.raises(ValueError, match="SQLite lives on one machine, and the cluster has 2 nodes: use postgresql://"):
+        one_machine(store, 2)
 
 
 def test_import_paths() -> None:

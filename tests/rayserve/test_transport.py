@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Iterator
@@ -9,12 +10,15 @@ from typing import Any
 
 import pytest
 from ray import serve
+from ray.serve._private.constants import RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP
+from ray.serve.handle import DeploymentHandle
 from tests.rayserve.recording import PLAN, recording_monitors
 
 from vedette.engine.message import Message
 from vedette.engine.transport import Busy, Refused, TransportError
+from vedette_rayserve.graph import UnsupportedRay, for_threads
 from vedette_rayserve.local import LocalRay
-from vedette_rayserve.names import pool_deployment
+from vedette_rayserve.names import CONTROL, pool_deployment
 from vedette_rayserve.transport import RayTransport
 
 pytestmark = pytest.mark.ray
@@ -24,6 +28,10 @@ MESSAGE = Message("p", 1, 0.0).to_bytes()
 @serve.deployment(ray_actor_options={"num_cpus": 0.1})
 class InReplica:
     """Uses the transport from a thread of its own, beside the replica's event loops, as the tap does."""
+
+    def option(self) -> bool:
+        """Whether handles of this replica can be used from threads unless told otherwise."""
+        return bool(RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP)
 
     def send(self, monitors: str, count: int) -> list[str]:
         done: list[str] = []
@@ -68,6 +76,29 @@ def test_threads_of_a_replica_can_send(monitors: str, pool: Any) -> None:
     kept = [Message.from_bytes(m) for m in pool.kept.remote().result(timeout_s=5)]
     assert [m.seq for m in kept if m.producer == "replica"] == list(range(1, 21))
     serve.delete("sender")
+
+
+def test_threads_of_a_replica_whose_handles_are_bound_to_its_loop_can_send(monitors: str, pool: Any) -> None:
+    """Ray's own handles cannot be used from threads with this option, nor with RAY_SERVE_THROUGHPUT_OPTIMIZED."""
+    environment = {"env_vars": {"RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP": "0"}}
+    replica = InReplica.options(name="Bound", ray_actor_options={"num_cpus": 0.1, "runtime_env": environment})
+    handle = serve.run(replica.bind(), name="bound", route_prefix=None)
+    assert handle.option.remote().result(timeout_s=30) is False
+    before = len(pool.kept.remote().result(timeout_s=5))
+    assert handle.send.remote(monitors, 5).result(timeout_s=30) == [PLAN.digest, "sent"]
+    assert len(pool.kept.remote().result(timeout_s=5)) == before + 5
+    serve.delete("bound")
+
+
+def test_handle_that_is_bound_to_a_loop_is_refused(monitors: str) -> None:
+    async def bound() -> None:
+        handle = DeploymentHandle(CONTROL, monitors)
+        handle._init(_run_router_in_separate_loop=False)
+        with pytest.raises(UnsupportedRay, match=f"'{CONTROL}' is bound to an event loop"):
+            for_threads(handle)
+        await handle.shutdown_async()
+
+    asyncio.run(bound())
 
 
 def test_busy_pool_says_when_to_come_back(monitors: str, pool: Any) -> None:

@@ -9,14 +9,14 @@ from importlib import import_module
 from typing import Any
 
 import ray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat
 from ray import serve
 from ray.serve import Application
 
 from vedette.config.plan import CaptureSpec, Plan, PoolSpec, TapSpec
 from vedette.config.variables import expand_text
 from vedette.engine import lifecycle
-from vedette_rayserve import graph
+from vedette_rayserve import autoscaling, graph
 from vedette_rayserve.control import Control
 from vedette_rayserve.instrument import instrument
 from vedette_rayserve.names import CONTROL, explainer_deployment, pool_deployment
@@ -41,6 +41,18 @@ class ModelArgs(BaseModel):
     tap: dict[str, Any] = Field(default_factory=dict)
 
 
+class Delays(BaseModel):
+    """Seconds, as in Serve's autoscaling_config, for pools with `replicas: {min, max}`.
+
+    look_back_period_s: over which requests are averaged; a pool is idle when it has had none for so long.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+    upscale_delay_s: NonNegativeFloat = 3.0
+    downscale_delay_s: NonNegativeFloat = 60.0
+    look_back_period_s: float = Field(default=30.0, gt=10.0)  # longer than between two reports of Serve's
+
+
 class MonitorsArgs(BaseModel):
     """bundle: digest, "sha256:...".  store: URL, its variables are the cluster's.  model_app: its name in Serve."""
 
@@ -48,6 +60,7 @@ class MonitorsArgs(BaseModel):
     bundle: str
     store: str
     model_app: str = "default"
+    autoscaling: Delays = Field(default_factory=Delays)
 
 
 def build_model(args: ModelArgs) -> Application:
@@ -59,22 +72,22 @@ def build_model(args: ModelArgs) -> Application:
 
 def build_monitors(args: MonitorsArgs) -> Application:
     """The application that watches: it also makes the bundle the one that the model's monitors run on."""
-    one_machine(expand_text(args.store, os.environ))
+    one_machine(expand_text(args.store, os.environ), cluster_nodes())
     opened = open_bundle(args.store, args.bundle)
     lifecycle.deploy(opened.store, opened.bundle)
     opened.store.close()
     plan = opened.bundle.plan
     specs = {spec.name: spec for spec in plan.pools}
     pools = {
-        name: _deployment(Pool, pool_deployment(name), specs.get(name, PoolSpec(name))).bind(
+        name: _deployment(Pool, pool_deployment(name), specs.get(name, PoolSpec(name)), args.autoscaling).bind(
             args.store, args.bundle, name
         )
         for name in plan.worker_pools
     }
     explainers = {
-        name: _deployment(Explainers, explainer_deployment(name), specs.get(name, PoolSpec(name))).bind(
-            args.store, args.bundle, name, args.model_app
-        )
+        name: _deployment(
+            Explainers, explainer_deployment(name), specs.get(name, PoolSpec(name)), args.autoscaling
+        ).bind(args.store, args.bundle, name, args.model_app)
         for name in explainer_pools(plan)
     }
     ingress: Any = serve.ingress()(Control)
@@ -102,17 +115,20 @@ def imported(path: str) -> Any:
     return found
 
 
-def one_machine(store: str) -> None:
+def one_machine(store: str, nodes: int) -> None:
     """SQLite is for one machine: ValueError where the cluster has more."""
-    if store.startswith("sqlite") and ray.is_initialized():
-        nodes = sum(bool(node["Alive"]) for node in ray.nodes())  # type: ignore[no-untyped-call]
-        if nodes > 1:
-            raise ValueError(
-                f"store: SQLite lives on one machine, and the cluster has {nodes} nodes: use postgresql://"
-            )
+    if store.startswith("sqlite") and nodes > 1:
+        raise ValueError(f"store: SQLite lives on one machine, and the cluster has {nodes} nodes: use postgresql://")
 
 
-def scaling(pool: PoolSpec) -> Mapping[str, Any]:
+def cluster_nodes() -> int:
+    """How many nodes are alive; 1 in Serve's local testing mode, which has no cluster."""
+    if not ray.is_initialized():
+        return 1
+    return sum(bool(node["Alive"]) for node in ray.nodes())  # type: ignore[no-untyped-call]
+
+
+def scaling(pool: PoolSpec, delays: Delays) -> Mapping[str, Any]:
     """Replicas of a pool as options of a deployment."""
     if pool.min_replicas == pool.max_replicas:
         return {"num_replicas": pool.min_replicas}
@@ -122,19 +138,19 @@ def scaling(pool: PoolSpec) -> Mapping[str, Any]:
             "max_replicas": pool.max_replicas,
             "initial_replicas": pool.min_replicas,
             "target_ongoing_requests": ONGOING / 4,
-            "upscale_delay_s": 3.0,
-            "downscale_delay_s": 60.0,
+            "policy": {"policy_function": autoscaling.POLICY},
+            **delays.model_dump(),
         }
     }
 
 
-def _deployment(cls: type, name: str, pool: PoolSpec) -> Any:
+def _deployment(cls: type, name: str, pool: PoolSpec, delays: Delays) -> Any:
     make: Any = serve.deployment(
         name=name,
         max_ongoing_requests=ONGOING,
         max_queued_requests=QUEUED,
         ray_actor_options={"num_cpus": pool.cpus},
         graceful_shutdown_timeout_s=STOP_TIMEOUT,
-        **scaling(pool),
+        **scaling(pool, delays),
     )
     return make(cls)

@@ -18,6 +18,7 @@ from vedette.engine.worker_core import pool_id
 from vedette.store import jobs
 from vedette.store import log as batch_log
 from vedette_rayserve.api import http_app
+from vedette_rayserve.graph import for_threads
 from vedette_rayserve.model_handle import ModelHandle
 from vedette_rayserve.opening import Opened, open_bundle
 from vedette_rayserve.reply import Reply, reply
@@ -118,7 +119,7 @@ class Keeper:
 
 
 def _work(handle: Any) -> Any:
-    return handle.work.remote().result(timeout_s=WAKE_TIMEOUT)
+    return for_threads(handle).work.remote().result(timeout_s=WAKE_TIMEOUT)
 
 
 def _guarded(what: str, work: Callable[[], Any]) -> Any:

@@ -10,6 +10,7 @@ from ray.dag.py_obj_scanner import _PyObjScanner
 from ray.serve import Application, Deployment
 from ray.serve._private.api import call_user_app_builder_with_args_if_necessary
 from ray.serve.context import _get_serve_request_context
+from ray.serve.handle import DeploymentHandle
 
 
 class UnsupportedRay(RuntimeError):
@@ -79,6 +80,19 @@ def built(target: Any, args: dict[str, Any]) -> Application:
 def request_id() -> str:
     """Ray Serve's id of the request that this task serves (an inner call has its caller's); "" outside."""
     return str(_get_serve_request_context().request_id)
+
+
+def for_threads(handle: DeploymentHandle[Any]) -> DeploymentHandle[Any]:
+    """The handle, its router in a loop of its own whatever RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP says.
+
+    Ray's option, and RAY_SERVE_THROUGHPUT_OPTIMIZED, would bind it to an event loop that our threads do not have.
+    Raises UnsupportedRay for a handle that was used that way before.
+    """
+    if not handle.is_initialized:
+        handle._init(_run_router_in_separate_loop=True)  # type: ignore[no-untyped-call]
+    if not handle._is_router_running_in_separate_loop():
+        raise UnsupportedRay(f"the handle of {handle.deployment_name!r} is bound to an event loop already")
+    return handle
 
 
 class _Rebuild:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import types
+import typing
 from collections.abc import Callable
 from typing import Any
 
@@ -77,6 +78,24 @@ def _refuse(cls: type, name: str, spec: Instrumentation) -> None:
         raise CannotInstrument(f"{name}.{method} is a {type(found).__name__}; capture.method names an ordinary method")
     if getattr(found, "_serve_multiplexed_function", False):
         raise CannotInstrument(f"{name}.{method} loads models (@serve.multiplexed) and does not predict")
+    if any(is_protobuf(kind) for kind in _annotations(found)):
+        raise CannotInstrument(
+            f"{name}.{method} takes or gives protobuf messages (gRPC), which the tap cannot read as rows: "
+            "watch a deployment behind it that takes arrays, with capture.deployment and capture.method"
+        )
+
+
+def is_protobuf(kind: Any) -> bool:
+    """True for the classes of messages that protoc makes."""
+    return inspect.isclass(kind) and any(base.__module__ == "google.protobuf.message" for base in kind.__mro__)
+
+
+def _annotations(method: Callable[..., Any]) -> list[Any]:
+    """What the method says of its arguments and answer; nothing where its names cannot be resolved here."""
+    try:
+        return list(typing.get_type_hints(inspect.unwrap(method)).values())
+    except (NameError, TypeError, AttributeError):
+        return []
 
 
 def _init(cls: Any, spec: Instrumentation, methods: list[str]) -> Callable[..., Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ray import serve
 
 from vedette.config.plan import CaptureSpec
+from vedette_rayserve.graph import for_threads
 from vedette_rayserve.predict import PREDICT, answer, question
 from vedette_rayserve.reply import opened
 from vedette_specs.batch import Batch
@@ -25,5 +26,5 @@ class ModelHandle:
         """(n, outputs) for n rows."""
         name = self.capture.deployment
         handle = serve.get_deployment_handle(name, app_name=self.app) if name else serve.get_app_handle(self.app)
-        response = handle.options(method_name=PREDICT).remote(question(rows, self.capture))
+        response = for_threads(handle).options(method_name=PREDICT).remote(question(rows, self.capture))
         return answer(opened(response.result(timeout_s=self.timeout)))

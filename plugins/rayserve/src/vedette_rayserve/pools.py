@@ -8,6 +8,7 @@ import threading
 
 from vedette.engine.explaining import Explaining, JobRunner
 from vedette.engine.worker import Worker
+from vedette_rayserve.meter import Meter
 from vedette_rayserve.model_handle import ModelHandle
 from vedette_rayserve.opening import open_bundle
 from vedette_rayserve.reply import Reply, failure
@@ -22,11 +23,13 @@ class Pool:
     def __init__(self, store: str, bundle: str, pool: str) -> None:
         opened = open_bundle(store, bundle)
         self.worker = Worker(opened.store, opened.bundle, pool, opened.registry).start()
+        self.meter = Meter()
 
     async def apply(self, message: bytes) -> Reply:
         """Answers when the message is committed."""
         try:
-            fresh = await asyncio.wrap_future(self.worker.submit(message))
+            with self.meter.work():
+                fresh = await asyncio.wrap_future(self.worker.submit(message))
         except Exception as error:  # one producer's message must not end the replica; the tap retries
             return failure(error)
         return ("ok", fresh)
@@ -35,8 +38,8 @@ class Pool:
         return self.worker.counts()
 
     def record_autoscaling_stats(self) -> dict[str, float]:
-        """Messages that wait, for policies that scale by lag."""
-        return {"lag": float(self.worker.lag)}
+        """What `autoscaling.by_lag` reads: messages that wait here, and the share of the time that some did."""
+        return {"lag": float(self.worker.lag), "busy": self.meter.share()}
 
     def __del__(self) -> None:
         """Serve calls it when the replica stops in good order, and Python once more."""

@@ -11,6 +11,7 @@ from ray.serve.handle import DeploymentHandle
 
 from vedette.engine.message import Message, TapPlan
 from vedette.engine.transport import Busy, TransportError
+from vedette_rayserve.graph import UnsupportedRay, for_threads
 from vedette_rayserve.names import CONTROL, pool_deployment
 from vedette_rayserve.reply import opened
 
@@ -46,7 +47,12 @@ class RayTransport:
         where = f"{deployment} of {self.monitors}"
         try:
             response = self._handle(deployment, method).remote(*args)
-        except (RayError, RayServeException, KeyError) as error:  # no such application, or no Serve at all
+        except (
+            RayError,
+            RayServeException,
+            UnsupportedRay,
+            KeyError,
+        ) as error:  # no such application, no Serve
             raise TransportError(f"{where}: {error}", arrived=False) from error
         try:
             return opened(response.result(timeout_s=timeout))
@@ -62,7 +68,7 @@ class RayTransport:
     def _handle(self, deployment: str, method: str) -> DeploymentHandle[Any]:
         key = (deployment, method)
         if key not in self._handles:
-            handle = serve.get_deployment_handle(deployment, app_name=self.monitors)
+            handle = for_threads(serve.get_deployment_handle(deployment, app_name=self.monitors))
             self._handles[key] = handle.options(method_name=method)
         found: DeploymentHandle[Any] = self._handles[key]
         return found
