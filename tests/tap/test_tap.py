@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,6 +30,7 @@ from vedette.config.plan import TapSpec
 from vedette.engine.capture import Call
 from vedette.engine.message import Message
 from vedette.engine.tap import Tap
+from vedette.engine.tap_settings import Timing
 from vedette.engine.transport import InProcessTransport, Refused, TransportError
 from vedette_specs import Batch, numeric
 
@@ -361,3 +364,40 @@ def test_in_process_workers_are_a_transport(make: Make) -> None:
     assert wire["default"].ages() == [1.0]
     with pytest.raises(TransportError, match="pool 'none' has no worker"):
         tap.transport.send("none", b"", 1.0)
+
+
+def test_rows_wait_for_company_without_a_spool_and_not_with_one(make: Make, tmp_path: Path) -> None:
+    timing = replace(FAST, linger=0.8)
+    lazy, prompt = Wire(), Wire()
+    tap = make(lazy, timing=timing)
+    spooling = make(prompt, TapSpec(spool=str(tmp_path)), timing=timing)
+    begun = time.monotonic()
+    for i in range(20):
+        for one in (tap, spooling):
+            one.offer(call(i))
+        time.sleep(0.02)
+    assert until(lambda: len(prompt["default"].ages()) == 20)
+    assert len([m for m in prompt["default"].messages if m.rows]) > 1
+    assert until(lambda: len(lazy["default"].ages()) == 20)
+    assert time.monotonic() - begun < 2.0
+    assert len([m for m in lazy["default"].messages if m.rows]) <= 2
+
+
+def test_a_full_batch_does_not_wait(make: Make) -> None:
+    wire = Wire()
+    tap = make(wire, timing=replace(FAST, linger=30.0, batch_rows=10))
+    for i in range(10):
+        tap.offer(call(i))
+    assert until(lambda: len(wire["default"].ages()) == 10, 3.0)
+
+
+def test_batches_are_small_beside_a_small_buffer(make: Make) -> None:
+    wire = Wire()
+    tap = make(wire, TapSpec(buffer_rows=40), timing=replace(FAST, linger=30.0))
+    tap.offer_batch(Batch({"age": numeric(np.arange(36.0))}, SCHEMA))
+    assert tap.flush(5)
+    assert wire["default"].ages() == list(range(36))
+    assert max(m.rows for m in wire["default"].messages) == 10
+    assert Timing().within(TapSpec()) == Timing()
+    tiny = Timing().within(TapSpec(buffer_rows=1, buffer_bytes=1))
+    assert (tiny.batch_rows, tiny.batch_bytes) == (1, 1)

@@ -79,7 +79,7 @@ def test_low_looks_at_what_is_not_captured_and_what_is_not_frozen_yet() -> None:
     held.remaining(100.0)
     assert held.low() == 70.0
     held.remaining(float("inf"))
-    held.release(items)
+    held.release(len(items))
     assert held.low() == 70.0
     held.lag = 20.0
     assert held.low() == 50.0

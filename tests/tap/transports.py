@@ -17,6 +17,7 @@ from vedette_specs import Batch, Schema
 SCHEMA = Schema({"age": "numeric", "work": "category"}, "binary", ("<=50K", ">50K"), ">50K", 0.5, "income")
 FAST = Timing(
     flush_every=0.01,
+    linger=0.01,
     send_timeout=1.0,
     first_retry=0.01,
     longest_retry=0.05,

@@ -47,7 +47,7 @@ class Tap:
     ) -> None:
         self.transport = transport
         self.settings = settings or TapSpec()
-        self.timing = timing or Timing()
+        self.timing = (timing or Timing()).within(self.settings)
         self.model_version = model_version
         self._given = plan
         self._reset()
@@ -202,8 +202,9 @@ class Tap:
 
     def _flusher(self, capturing: Capturing) -> None:
         held, stop = self._held, self._stop
+        every = self.timing.linger if self._spool is None else self.timing.flush_every
         while not stop.is_set():
-            held.wake.wait(self.timing.flush_every)
+            held.wake.wait(every)
             held.wake.clear()
             plan = self._plan
             if plan is None:

@@ -6,6 +6,7 @@ import itertools
 import math
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -45,22 +46,39 @@ class Capturing:
     def run(self, plan: TapPlan) -> None:
         """Capture all that is held now."""
         with self._lock:
-            items = self.held.take()
+            items = deque(self.held.take())
             lows = _suffix_minima([item[3] for item in items])
-            for start in range(0, len(items), _CHUNK):
-                chunk = items[start : start + _CHUNK]
-                self._chunk(chunk, lows[min(start + _CHUNK, len(items))] - self.held.lag, plan)
+            while items:
+                chunk = self._next_chunk(items)
+                self._chunk(chunk, lows[len(lows) - 1 - len(items)] - self.held.lag, plan)
+
+    def _next_chunk(self, items: deque[Offered]) -> list[Offered]:
+        """About two batches: while a chunk is frozen, its rows are in memory twice."""
+        chunk: list[Offered] = []
+        rows = size = 0
+        most_rows, most_bytes = 2 * self.timing.batch_rows, 2 * self.timing.batch_bytes
+        while items and len(chunk) < _CHUNK and rows < most_rows and size < most_bytes:
+            chunk.append(items.popleft())
+            rows += chunk[-1][1]
+            size += chunk[-1][2]
+        return chunk
 
     def _chunk(self, items: list[Offered], rest: float, plan: TapPlan) -> None:
         try:
-            self._freeze([part for batch in self._batches(items, plan) for part in self._slices(batch)], rest, plan)
+            self._freeze(self._decoded(items, plan), rest, plan)
         except Exception as error:  # no call may end the thread that serves all calls
             self.held.count("errors")
             self.held.count("dropped_rows", sum(item[1] for item in items))
             self.complaints.warn("capture failed", f"captured rows are lost: {error!r}", error)
         finally:
             self.held.remaining(rest)
-            self.held.release(items)
+            self.held.release(len(items))
+
+    def _decoded(self, items: list[Offered], plan: TapPlan) -> list[Batch]:
+        try:
+            return [part for batch in self._batches(items, plan) for part in self._slices(batch)]
+        finally:
+            self.held.hand_over(items)  # before they are shipments: counted twice they would push each other out
 
     def _batches(self, items: list[Offered], plan: TapPlan) -> Iterator[Batch]:
         calls: dict[tuple[Any, ...], list[Rows]] = {}

@@ -95,7 +95,7 @@ class Holdings:
         return number
 
     def take(self) -> list[Offered]:
-        """All that was offered; it stays within the bounds until `release`."""
+        """All that was offered; it counts for the bounds until `hand_over`."""
         with self.changed:
             taken = list(self._offered)
             self._offered.clear()
@@ -116,12 +116,16 @@ class Holdings:
         with self.changed:
             self._capturing_low = low
 
-    def release(self, items: list[Offered]) -> None:
-        """These have become shipments, or nothing."""
+    def hand_over(self, items: list[Offered]) -> None:
+        """These are about to become shipments, or nothing: they count for the bounds no more."""
         with self.changed:
             self.rows -= sum(item[1] for item in items)
             self.bytes -= sum(item[2] for item in items)
-            self.captured += len(items)
+
+    def release(self, count: int) -> None:
+        """So many have become shipments, or nothing."""
+        with self.changed:
+            self.captured += count
             self.changed.notify_all()
 
     def low(self, capturing: float | None = None) -> float:

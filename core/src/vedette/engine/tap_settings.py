@@ -6,16 +6,24 @@ import logging
 import random
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from vedette.config.plan import TapSpec
 
 log = logging.getLogger("vedette.tap")
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds, rows and bytes. The defaults are those of the design."""
+    """Seconds, rows and bytes.
+
+    flush_every: with a spool, what SIGKILL may lose.   linger: without one; a batch costs the model's process several
+    milliseconds to send and the monitors far more to commit and count, however few rows it has, and results come by
+    the second anyway. Rows and bytes of a batch flush earlier.
+    """
 
     flush_every: float = 0.05
+    linger: float = 1.0
     batch_rows: int = 8192
     batch_bytes: int = 4 << 20
     send_timeout: float = 10.0
@@ -26,6 +34,11 @@ class Timing:
     refresh: float = 5.0
     adopt_every: float = 15.0
     sync_timeout: float = 1.0
+
+    def within(self, settings: TapSpec) -> Timing:
+        """Batches that are small beside the buffer: a larger one would be dropped, or hold what waits behind it."""
+        rows, size = max(1, settings.buffer_rows // 4), max(1, settings.buffer_bytes // 4)
+        return replace(self, batch_rows=min(self.batch_rows, rows), batch_bytes=min(self.batch_bytes, size))
 
     def retry_after(self, attempt: int) -> float:
         """Exponential, bounded, with half of it at random so that many taps do not come back at once."""

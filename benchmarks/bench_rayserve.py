@@ -1,0 +1,230 @@
+"""What being watched costs a model on Ray Serve: the same application plain and instrumented, on one real cluster.
+
+python benchmarks/bench_rayserve.py [--seconds 4] [--blocks 4] [--connections 4] [--rows 1]
+
+Rounds alternate plain, watched, watched, plain, so that noise and drift of the machine hit both alike; a client in a
+process of its own sends one request after the other on a few connections. The monitors are `monitors: auto` (quality,
+drift, shift, outliers, performance), deployed, and count every row during the watched rounds. The model is a logistic
+regression that costs almost nothing, so that the tap's share of a request is as large as it can be.
+
+Throughput is what a user sees, with a caveat on a small machine: client, Serve's proxy, model and monitors share its
+cores, and a closed loop is slowed by whatever else runs, so the ratio charges the model with the monitors' own work
+(which elsewhere happens on other cores, or other nodes). The CPU time per request of the model's replica process
+alone, from /proc/<pid>/stat, says what the tap itself costs: wrapping, decoding, encoding, sending. The last column
+is what the monitors' processes used meanwhile. Goal: throughput >= 97 % of plain.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # Ray's own imports use what is deprecated
+    import ray
+    from ray import serve
+from starlette.requests import Request
+
+FEATURES = [f"x{i}" for i in range(20)]
+WEIGHTS = np.linspace(-1.0, 1.0, len(FEATURES))
+PAUSE = 1.5  # seconds between rounds: the monitors finish what the last round gave them
+MODEL = "bench"
+TICKS = os.sysconf("SC_CLK_TCK")
+YAML = """
+version: 1
+model: {{name: {model}}}
+reference: reference.parquet
+schema: {{label: label, positive: "1"}}
+store: "sqlite:///{folder}/vedette.db"
+monitors: auto
+"""
+
+
+def predict(rows: Any) -> np.ndarray:
+    """(n,) chance of class 1."""
+    return np.asarray(1.0 / (1.0 + np.exp(-(rows @ WEIGHTS))))
+
+
+@serve.deployment(ray_actor_options={"num_cpus": 0.1}, max_ongoing_requests=32)
+class Model:
+    async def __call__(self, request: Request) -> dict[str, Any]:
+        chance = predict(np.array((await request.json())["instances"]))
+        return {"predictions": ["1" if p >= 0.5 else "0" for p in chance], "probabilities": chance.tolist()}
+
+    def pid(self) -> int:
+        return os.getpid()
+
+
+app = Model.bind()
+
+
+@dataclass(frozen=True)
+class Round:
+    rate: float  # requests a second
+    p50: float  # milliseconds
+    p99: float
+    replica: float  # CPU milliseconds a request, of the model's replica
+    monitors: float  # the same of the monitors' replicas
+
+
+def client(url: str, seconds: float, connections: int, rows: int) -> None:
+    """The subprocess: prints count, seconds and latencies as JSON."""
+    host, _, path = url.removeprefix("http://").partition("/")
+    latencies: list[list[float]] = [[] for _ in range(connections)]
+    values = np.random.default_rng(0).normal(size=(64, rows, len(FEATURES))).round(4).tolist()
+    bodies = [json.dumps({"instances": value}).encode() for value in values]
+    begun = time.perf_counter()
+
+    def loop(found: list[float]) -> None:
+        connection = http.client.HTTPConnection(host)
+        headers = {"Content-Type": "application/json"}
+        while (start := time.perf_counter()) - begun < seconds:
+            connection.request("POST", f"/{path}", bodies[len(found) % len(bodies)], headers)
+            answer = connection.getresponse()
+            answer.read()
+            if answer.status != 200:
+                raise RuntimeError(f"the model answered {answer.status}")
+            found.append(time.perf_counter() - start)
+        connection.close()
+
+    threads = [threading.Thread(target=loop, args=(found,)) for found in latencies]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    took = time.perf_counter() - begun
+    p50, p99 = np.percentile(np.concatenate(latencies) * 1000, [50, 99])
+    print(json.dumps({"count": sum(map(len, latencies)), "seconds": took, "p50": p50, "p99": p99}))
+
+
+def cpu(pid: int) -> float:
+    """CPU milliseconds that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) * 1000 / TICKS
+
+
+def measure(url: str, pid: int, monitors: list[int], options: argparse.Namespace) -> Round:
+    before, others = cpu(pid), sum(map(cpu, monitors))
+    numbers = [str(options.seconds), str(options.connections), str(options.rows)]
+    command = [sys.executable, __file__, "--client", url, *numbers]
+    said = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    time.sleep(PAUSE)  # what the tap and the monitors do a little later is part of what a request costs
+    count = said["count"]
+    replica, rest = (cpu(pid) - before) / count, (sum(map(cpu, monitors)) - others) / count
+    return Round(count / said["seconds"], said["p50"], said["p99"], replica, rest)
+
+
+def deploy(folder: Path) -> None:
+    """The plain application at /plain, the watched one at /watched, and its monitors."""
+    import pandas as pd
+
+    from vedette.config.loading import load_all
+    from vedette.engine.bundle import build_bundle
+    from vedette.plugins import get_registry
+    from vedette.store import series
+    from vedette.store.database import Store
+    from vedette_rayserve.app import ModelArgs, MonitorsArgs, build_model, build_monitors, imported
+    from vedette_rayserve.names import monitors_app, route
+
+    rng = np.random.default_rng(1)
+    rows = rng.normal(size=(3000, len(FEATURES)))
+    labels = (rng.random(len(rows)) < predict(rows)).astype(int).astype(str)
+    pd.DataFrame(rows, columns=FEATURES).assign(label=labels).to_parquet(folder / "reference.parquet")
+    (folder / "monitors.yaml").write_text(YAML.format(model=MODEL, folder=folder))
+    loaded = load_all([folder / "monitors.yaml"])
+    bundle = build_bundle(loaded.plan, get_registry(), loaded.reference)
+    store = Store(bundle.plan.store)
+    with store.write() as connection:
+        series.put_bundle(connection, bundle.digest, MODEL, bundle.to_bytes(), store.now(connection))
+    store.close()
+    monitors = build_monitors(MonitorsArgs(bundle=bundle.digest, store=bundle.plan.store, model_app="watched"))
+    watched = build_model(ModelArgs(app="bench_rayserve:app", monitors=monitors_app(MODEL)))
+    serve.run(monitors, name=monitors_app(MODEL), route_prefix=route(MODEL))
+    serve.run(imported("bench_rayserve:app"), name="plain", route_prefix="/plain")
+    serve.run(watched, name="watched", route_prefix="/watched")
+
+
+def monitor_pids(dashboard: str) -> list[int]:
+    from vedette_rayserve.deploy import ServeClient
+    from vedette_rayserve.names import monitors_app
+
+    found = ServeClient(dashboard).applications()[monitors_app(MODEL)]["deployments"].values()
+    return [int(replica["pid"]) for deployment in found for replica in deployment["replicas"]]
+
+
+def compare(url: str, dashboard: str, options: argparse.Namespace) -> dict[str, list[Round]]:
+    monitors = monitor_pids(dashboard)
+    pids = {name: serve.get_app_handle(name).pid.remote().result(timeout_s=20) for name in ("plain", "watched")}
+    rounds: dict[str, list[Round]] = {"plain": [], "watched": []}
+    for number in range(options.blocks + 1):
+        for name in ("plain", "watched", "watched", "plain"):
+            found = measure(f"{url}/{name}", pids[name], monitors, options)
+            if number:  # the first block warms up
+                rounds[name].append(found)
+    return rounds
+
+
+def report(rounds: dict[str, list[Round]]) -> None:
+    print(f"{'':<10}{'requests/s':>12}{'p50 ms':>9}{'p99 ms':>9}{'replica CPU ms':>16}{'monitors CPU ms':>17}")
+    for name, found in rounds.items():
+        rate, p50, p99, replica, monitors = (
+            statistics.median(getattr(one, field) for one in found)
+            for field in ("rate", "p50", "p99", "replica", "monitors")
+        )
+        print(f"{name:<10}{rate:>12.0f}{p50:>9.2f}{p99:>9.2f}{replica:>16.3f}{monitors:>17.3f}")
+    for field, text in (("rate", "throughput, watched / plain"), ("replica", "replica's CPU, watched / plain")):
+        ratios = block_ratios(rounds, field)
+        spread = statistics.stdev(ratios) / len(ratios) ** 0.5 if len(ratios) > 1 else float("nan")
+        shown = ", ".join(f"{ratio:.3f}" for ratio in ratios)
+        print(f"{text}: {statistics.mean(ratios):.3f} +- {spread:.3f}  (blocks: {shown})")
+
+
+def block_ratios(rounds: dict[str, list[Round]], field: str) -> list[float]:
+    """Of each plain, watched, watched, plain."""
+    sums = {
+        name: [sum(getattr(one, field) for one in found[start : start + 2]) for start in range(0, len(found), 2)]
+        for name, found in rounds.items()
+    }
+    return [watched / plain for watched, plain in zip(sums["watched"], sums["plain"], strict=True)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=3.0, help="of a round")
+    parser.add_argument("--blocks", type=int, default=4, help="of four rounds")
+    parser.add_argument("--connections", type=int, default=4)
+    parser.add_argument("--rows", type=int, default=1, help="of a request")
+    options = parser.parse_args()
+    from vedette_rayserve.local import LocalRay
+
+    here = str(Path(__file__).parent)
+    warnings.simplefilter("ignore")  # Ray's own
+    with tempfile.TemporaryDirectory() as folder, LocalRay(environment={"PYTHONPATH": here}) as local:
+        ray.init(address=local.address, log_to_driver=False, logging_level="ERROR")
+        serve.start(http_options={"host": "127.0.0.1", "port": local.http_port}, logging_config={"log_level": "ERROR"})
+        deploy(Path(folder))
+        report(compare(local.url, local.dashboard, options))
+        serve.shutdown()
+        ray.shutdown()
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--client"]:
+        url, seconds, connections, rows = sys.argv[2:]
+        client(url, float(seconds), int(connections), int(rows))
+    else:
+        main()
