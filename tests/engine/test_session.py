@@ -262,7 +262,7 @@ def test_wrong_calls_name_the_field_and_log_nothing(session: Session, wrong: dic
 @pytest.mark.parametrize(
     ("item", "field"),
     [
-        ({"id": "a", "label": "rich"}, r"\[1\].labels\[0\]: 'rich' is not a class; allowed: <=50K, >50K"),
+        ({"id": "a", "label": "rich"}, r"\[1\].label: 'rich' is not a class; allowed: <=50K, >50K"),
         ({"id": "", "label": ">50K"}, r"\[1\].id"),
         ({"id": "a"}, r"\[1\]: give exactly one"),
         ({"id": "a", "label": ">50K", "row": -1}, r"\[1\].row"),

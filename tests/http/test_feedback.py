@@ -52,7 +52,7 @@ GOOD = {"id": "good", "labels": [">50K"]}
         ({"id": "x" * 257, "label": ">50K"}, "id"),
         ({"id": "a", "labels": ">50K"}, "labels"),
         ({"id": "a", "labels": [">50K", "rich"]}, "labels[1]"),
-        ({"id": "a", "label": {"class": ">50K"}}, "labels[0]"),
+        ({"id": "a", "label": {"class": ">50K"}}, "label"),
         ({"id": "a", "label": 10**400}, "label"),
         ({"id": "a", "label": ">50K", "row": -1}, "row"),
         ({"id": "a", "label": ">50K", "row": 2**40}, "row"),
@@ -63,7 +63,7 @@ GOOD = {"id": "good", "labels": [">50K"]}
         ({"id": "a", "label": ">50K", "annotator": 1}, "annotator"),
         ({"id": "a", "label": ">50K", "annotator": "x" * 129}, "annotator"),
         ({"id": "a", "label": ">50K", "Row": 1}, "Row"),
-        ([GOOD, {"id": "a", "label": "rich"}], "[1].labels[0]"),
+        ([GOOD, {"id": "a", "label": "rich"}], "[1].label"),
         ([{"id": "a", "labels": [">50K"] * 60_000}] * 2, "labels"),
     ],
 )

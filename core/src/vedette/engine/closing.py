@@ -14,11 +14,12 @@ from vedette.config.plan import MonitorSpec, WindowSpec
 from vedette.engine import alerts
 from vedette.engine.accumulate import Failure
 from vedette.engine.bundle import Bundle
-from vedette.engine.evaluate import Evaluator, body_of, decode_states, with_labels
+from vedette.engine.evaluate import Evaluator, body_of, with_labels
 from vedette.engine.events import event_id, failure_event, make_event, seed_of
 from vedette.engine.flags import OutlierFlags
+from vedette.engine.moving import MovingWindows, merged_panes
 from vedette.engine.recompute import recompute_tick
-from vedette.engine.windows import SlidingWindow, Span, TwoStacks, ended_windows, join_all
+from vedette.engine.windows import Span, ended_windows, join_all
 from vedette.store import jobs, labels, leases, outbox, panes, results, series
 from vedette.store.database import Store
 from vedette.store.jobs import Job
@@ -59,8 +60,8 @@ class SeriesReducer:
         self.labelled = labelled
         self.tick = spec.tick
         self.model = bundle.plan.model
-        self._sliding: dict[tuple[str, str], SlidingWindow] = {}
         self._evaluators: dict[str, Evaluator] = {}
+        self._windows = MovingWindows(series_id, self.tick, self.evaluator)
 
     @property
     def grace(self) -> float:
@@ -87,7 +88,7 @@ class SeriesReducer:
         try:
             self._commit(lease, row, closing, upto, hooks, watermark)
         except BaseException:
-            self._sliding.clear()
+            self._windows.forget()
             raise
         return more
 
@@ -116,7 +117,7 @@ class SeriesReducer:
                 self._per_tick(connection, closing, segment, spans, last)
                 closing.segments[segment] = (total + sum(s.rows for s in spans), spans[-1].first)
         if closing.late:
-            self._sliding.clear()  # their ticks have changed
+            self._windows.forget()  # their ticks have changed
         return closing
 
     def _close_tick(self, closing: Closing, members: Sequence[Pane], segment: str) -> Span:
@@ -134,8 +135,7 @@ class SeriesReducer:
         closing.late_rows += sum(p.rows for p in members)
 
     def _merged(self, members: Sequence[Pane], segment: str) -> Span:
-        spans = [Span(p.tick, p.tick + 1, p.rows, decode_states(p.state), p.labelled, p.lag) for p in members]
-        merged = join_all(spans, self.evaluator(segment).merge)
+        merged = merged_panes(members, self.evaluator(segment))
         assert merged is not None
         return merged
 
@@ -148,56 +148,8 @@ class SeriesReducer:
         closed: int, upto: int, total: int, watermark: float,
     ) -> None:  # fmt: skip
         for window in self.spec.windows:
-            if window.lifetime:
-                self._lifetime(connection, closing, segment, window, spans, closed, upto, watermark)
-                continue
-            sliding = self._sliding_window(connection, segment, window, closed, total)
-            for due in sliding.advance(spans, closed, upto):
+            for due in self._windows.due(connection, segment, window, spans, closed, upto, total):
                 found = self._result(segment, window, due.span, due.start, due.end, 0, watermark)
-                closing.results.append(found)
-
-    def _sliding_window(
-        self, connection: Connection, segment: str, window: WindowSpec, closed: int, total: int
-    ) -> SlidingWindow:
-        key = (segment, window.name)
-        if key not in self._sliding:
-            stacks = TwoStacks(self.evaluator(segment).merge)
-            for pane in self._held(connection, segment, window, closed):
-                stacks.push(self._merged([pane], segment))
-            self._sliding[key] = SlidingWindow(window, self.tick, stacks, total)
-        return self._sliding[key]
-
-    def _held(self, connection: Connection, segment: str, window: WindowSpec, closed: int) -> list[Pane]:
-        """Closed panes that a window still holds when ticks from `closed` on come."""
-        if closed <= series.BEFORE_ALL:
-            return []
-        if window.rows is not None:
-            first = panes.closed_ticks(connection, self.id, segment, window.rows)
-            return [] if first is None else panes.closed_range(connection, self.id, segment, first, closed)
-        length = round((window.span or 0.0) / self.tick)
-        return panes.closed_range(connection, self.id, segment, closed - length, closed)
-
-    def _lifetime(
-        self, connection: Connection, closing: Closing, segment: str, window: WindowSpec,
-        spans: list[Span], closed: int, upto: int, watermark: float,
-    ) -> None:  # fmt: skip
-        """Results at the multiples of `every` that some rows came before: of everything up to there."""
-        every = max(1, round((window.every or self.tick) / self.tick))
-        recent = panes.closed_range(connection, self.id, segment, closed - every, closed)
-        ends = {-(-(tick + 1) // every) * every for tick in [p.tick for p in recent] + [s.first for s in spans]}
-        due = sorted(end for end in ends if closed < end <= upto)
-        if not due:
-            return
-        before = panes.closed_range(connection, self.id, segment, series.BEFORE_ALL, closed)
-        merge = self.evaluator(segment).merge
-        whole = join_all([self._merged([pane], segment) for pane in before], merge)
-        for end in due:
-            new = [s for s in spans if s.first < end]
-            spans = spans[len(new) :]
-            whole = join_all([*([] if whole is None else [whole]), *new], merge)
-            if whole is not None:
-                start = whole.first * self.tick
-                found = self._result(segment, window, whole, start, end * self.tick, 0, watermark)
                 closing.results.append(found)
 
     def _result(
@@ -374,11 +326,14 @@ class SeriesReducer:
                 row = series.lock(connection, self.id)
                 if tick >= row.closed:
                     continue
+                if tick < row.kept_from:  # its pane is gone or merged with others
+                    labels.done_recompute(connection, self.id, tick)
+                    continue
                 fresh = recompute_tick(connection, self.bundle, self.spec, self.id, tick)
                 labels.done_recompute(connection, self.id, tick)
                 for segment in fresh:
                     self._revise_later(connection, segment, tick)
-            self._sliding.clear()
+            self._windows.forget()
 
     def quarantine(self, reason: str) -> None:
         with self.store.write() as connection:

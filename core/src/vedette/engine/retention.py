@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import math
 
+from sqlalchemy import Connection
+
 from vedette.config.plan import MonitorSpec, Plan
 from vedette.engine.bundle import Bundle
-from vedette.store import outbox, panes, predictions, results, series
+from vedette.engine.evaluate import Evaluator
+from vedette.engine.moving import merged_panes
+from vedette.store import jobs, log, outbox, panes, predictions, results, series
 from vedette.store.database import Store
+from vedette.store.panes import Pane
 from vedette.store.series import Series
+from vedette_specs.codec import encode
 
 LATENESS = 86_400.0  # how long a closed tick can still be revised by late rows
 
@@ -32,6 +38,9 @@ class Retention:
             dropped["blocks"] = predictions.drop_before(connection, plan.model, old)
             dropped["results"] = results.drop_before(connection, plan.model, old)
             dropped["events"] = outbox.drop_before(connection, plan.model, now - kept)
+            dropped["jobs"] = jobs.drop_before(connection, plan.model, now - kept)
+            dropped["alerts"] = results.drop_alerts_before(connection, plan.model, old)
+            dropped["replicas"] = log.drop_before(connection, plan.model, now - kept)
         for row in running:
             dropped["panes"] += self._drop_panes(row, now)
         return dropped
@@ -43,13 +52,12 @@ class Retention:
 
     def _drop_panes(self, row: Series, now: float) -> int:
         spec = self.bundle.plan.monitor(row.monitor)
-        if any(w.lifetime for w in spec.windows):
-            return 0
         with self.store.write() as connection:
             if series.lock(connection, row.id).kept_from != row.kept_from:
                 return 0
+            segments = list(series.segment_rows(connection, row.id))
             first = math.floor((_reached(row, now) - reach(spec, self.bundle.plan)) / row.tick)
-            for segment in series.segment_rows(connection, row.id):
+            for segment in segments:
                 for window in spec.windows:
                     if window.rows is not None:
                         held = panes.closed_ticks(connection, row.id, segment, window.rows)
@@ -57,7 +65,20 @@ class Retention:
             if first <= row.kept_from:
                 return 0
             series.keep_from(connection, row.id, first)
+            if any(window.lifetime for window in spec.windows):
+                return sum(self._compact(connection, row, spec, segment, first) for segment in segments)
             return panes.drop_closed(connection, row.id, first)
+
+    def _compact(self, connection: Connection, row: Series, spec: MonitorSpec, segment: str, first: int) -> int:
+        """Merge what only a lifetime window still asks for into one pane; returns how many panes that saves."""
+        old = panes.closed_range(connection, row.id, segment, series.BEFORE_ALL, first)
+        span = merged_panes(old, Evaluator(self.bundle, spec, segment))
+        if span is None or len(old) < 2:
+            return 0
+        state = encode(dict(span.states)) if span.states else None
+        whole = Pane(row.id, segment, span.first, span.rows, state, span.labelled, span.lag, closed=True)
+        panes.replace(connection, [pane.id for pane in old], [whole])
+        return len(old) - 1
 
 
 def _reached(row: Series, now: float) -> float:

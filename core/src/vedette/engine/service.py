@@ -12,7 +12,7 @@ from vedette.engine.bundle import Bundle, in_order
 from vedette.engine.explaining import CannotExplain, Explaining
 from vedette.engine.frames import Results
 from vedette.engine.message import TapPlan
-from vedette.store import jobs, labels, leases, panes, predictions, results, series
+from vedette.store import counters, jobs, labels, leases, panes, predictions, results, series
 from vedette.store.database import Store
 from vedette.store.tables import batch_log, incarnations, outbox, producers
 from vedette_specs.batch import Batch
@@ -210,6 +210,7 @@ class Service:
                 if row.pool == primary:
                     for name, value in json.loads(row.counters).items():
                         total[name] = total.get(name, 0) + int(value)
+            total |= {f"worker_{name}": n for name, n in counters.totals(connection, self.model).items()}
             log = select(func.count(), func.coalesce(func.sum(batch_log.c.rows), 0))
             log = log.where(batch_log.c.pool.startswith(f"{self.model}/", autoescape=True))
             total["logged_batches"], _ = connection.execute(log.where(batch_log.c.poisoned.is_(False))).one()

@@ -138,6 +138,8 @@ class Worker:
         while not self._jobs.empty() and time.monotonic() < deadline:
             time.sleep(0.01)
         self._stop.set()
+        if self._threads and self._jobs.empty():
+            self._jobs.put(_Job(None, 0, Future()))  # so that the thread does not wait out its interval
         for thread in self._threads:
             thread.join(max(0.1, deadline - time.monotonic()))
         self.dispatcher.close()

@@ -15,7 +15,7 @@ from vedette.engine.accumulate import Accumulator, Failure
 from vedette.engine.bundle import Bundle
 from vedette.engine.events import failure_event
 from vedette.engine.message import Message
-from vedette.store import log, outbox, panes, predictions, series
+from vedette.store import counters, log, outbox, panes, predictions, series
 from vedette.store.database import Store
 from vedette.store.log import Fenced, LogRow
 from vedette_specs.batch import Batch
@@ -66,6 +66,7 @@ class WorkerCore:
         self.schema = self.bundle.plan.schema
         self.kept_columns = tuple({name for m in self.bundle.plan.monitors for name in m.by})
         self.accumulator = Accumulator(self.bundle, {}, ())
+        self._told: dict[str, int] = {}  # counts that the store has
 
     def enlist(self) -> None:
         """Begin an incarnation with nothing in memory, if there is none."""
@@ -194,6 +195,8 @@ class WorkerCore:
                 if self.keeps_predictions:
                     self._keep(connection, covered)
                 self._report(connection, failures, now)
+                told = dict(self.counts)
+                counters.add(connection, self.model, _difference(told, self._told))
                 log.cover(connection, self.incarnation, [item.row.id for item in covered])
                 self.accumulator.quarantined |= series.quarantined(connection, self.model)
         except Fenced:
@@ -203,6 +206,7 @@ class WorkerCore:
             self.forget()  # whether it was committed is unknown here, but not to the log
             raise
         self.pending = []
+        self._told = told
         return len(covered)
 
     def _fenced(self) -> None:
@@ -271,6 +275,10 @@ class WorkerCore:
 def pool_id(model: str, pool: str) -> str:
     """A pool's name in the store, which may hold several models."""
     return f"{model}/{pool}"
+
+
+def _difference(now: dict[str, int], before: dict[str, int]) -> dict[str, int]:
+    return {name: value - before.get(name, 0) for name, value in now.items() if value != before.get(name, 0)}
 
 
 def _sample(batch: Batch, share: object) -> Mask:

@@ -85,6 +85,12 @@ def listed(connection: Connection, model: str, limit: int = 100) -> list[dict[st
     return [_json(row) for row in connection.execute(query)]
 
 
+def drop_before(connection: Connection, model: str, time: float) -> int:
+    """Forget jobs that ended, made before `time`."""
+    where = jobs.c.model == model, jobs.c.created < time, jobs.c.status.in_(("done", "failed"))
+    return connection.execute(jobs.delete().where(*where)).rowcount
+
+
 def depth(connection: Connection, model: str) -> int:
     """Jobs that wait: what explainer replicas scale by."""
     where = jobs.c.model == model, jobs.c.status == "waiting"

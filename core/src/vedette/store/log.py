@@ -44,6 +44,15 @@ def beat(connection: Connection, incarnation: str, now: float) -> None:
         raise Fenced(incarnation)
 
 
+def drop_before(connection: Connection, model: str, time: float) -> int:
+    """Forget replicas and producers not heard since `time`: a spool that is older is not taken up again."""
+    owners = select(batch_log.c.owner)
+    gone = incarnations.c.pool.startswith(f"{model}/", autoescape=True), incarnations.c.seen < time
+    count = connection.execute(incarnations.delete().where(*gone, incarnations.c.id.not_in(owners))).rowcount
+    silent = producers.c.pool.startswith(f"{model}/", autoescape=True), producers.c.seen < time
+    return count + connection.execute(producers.delete().where(*silent)).rowcount
+
+
 def fence(connection: Connection, incarnation: str) -> None:
     connection.execute(update(incarnations).where(incarnations.c.id == incarnation).values(fenced=True))
 

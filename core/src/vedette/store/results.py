@@ -108,6 +108,10 @@ def drop_before(connection: Connection, model: str, time: float) -> int:
     return connection.execute(results.delete().where(*where)).rowcount
 
 
+def drop_alerts_before(connection: Connection, model: str, time: float) -> int:
+    return connection.execute(alerts.delete().where(alerts.c.model == model, alerts.c.time < time)).rowcount
+
+
 def get_memory(connection: Connection, series: int, name: str) -> tuple[int, Any] | None:
     """(tick, value) of a named memory."""
     where = memories.c.series == series, memories.c.name == name
