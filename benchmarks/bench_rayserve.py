@@ -1,6 +1,6 @@
 """What being watched costs a model on Ray Serve: the same application plain and instrumented, on one real cluster.
 
-python benchmarks/bench_rayserve.py [--seconds 4] [--blocks 4] [--connections 4] [--rows 1]
+python benchmarks/bench_rayserve.py [--seconds 3] [--blocks 3] [--connections 4] [--rows 1]
 
 Rounds alternate plain, watched, watched, plain, so that noise and drift of the machine hit both alike; a client in a
 process of its own sends one request after the other on a few connections. The monitors are `monitors: auto` (quality,
@@ -17,14 +17,13 @@ is what the monitors' processes used meanwhile. Goal: throughput >= 97 % of plai
 from __future__ import annotations
 
 import argparse
-import http.client
 import json
+import logging
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import warnings
 from dataclasses import dataclass
@@ -43,6 +42,7 @@ FEATURES = [f"x{i}" for i in range(20)]
 WEIGHTS = np.linspace(-1.0, 1.0, len(FEATURES))
 PAUSE = 1.5  # seconds between rounds: the monitors finish what the last round gave them
 MODEL = "bench"
+CLIENT = Path(__file__).parent / "rayserve_client.py"
 TICKS = os.sysconf("SC_CLK_TCK")
 YAML = """
 version: 1
@@ -81,36 +81,6 @@ class Round:
     monitors: float  # the same of the monitors' replicas
 
 
-def client(url: str, seconds: float, connections: int, rows: int) -> None:
-    """The subprocess: prints count, seconds and latencies as JSON."""
-    host, _, path = url.removeprefix("http://").partition("/")
-    latencies: list[list[float]] = [[] for _ in range(connections)]
-    values = np.random.default_rng(0).normal(size=(64, rows, len(FEATURES))).round(4).tolist()
-    bodies = [json.dumps({"instances": value}).encode() for value in values]
-    begun = time.perf_counter()
-
-    def loop(found: list[float]) -> None:
-        connection = http.client.HTTPConnection(host)
-        headers = {"Content-Type": "application/json"}
-        while (start := time.perf_counter()) - begun < seconds:
-            connection.request("POST", f"/{path}", bodies[len(found) % len(bodies)], headers)
-            answer = connection.getresponse()
-            answer.read()
-            if answer.status != 200:
-                raise RuntimeError(f"the model answered {answer.status}")
-            found.append(time.perf_counter() - start)
-        connection.close()
-
-    threads = [threading.Thread(target=loop, args=(found,)) for found in latencies]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    took = time.perf_counter() - begun
-    p50, p99 = np.percentile(np.concatenate(latencies) * 1000, [50, 99])
-    print(json.dumps({"count": sum(map(len, latencies)), "seconds": took, "p50": p50, "p99": p99}))
-
-
 def cpu(pid: int) -> float:
     """CPU milliseconds that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -119,8 +89,8 @@ def cpu(pid: int) -> float:
 
 def measure(url: str, pid: int, monitors: list[int], options: argparse.Namespace) -> Round:
     before, others = cpu(pid), sum(map(cpu, monitors))
-    numbers = [str(options.seconds), str(options.connections), str(options.rows)]
-    command = [sys.executable, __file__, "--client", url, *numbers]
+    numbers = [str(number) for number in (options.seconds, options.connections, options.rows, len(FEATURES))]
+    command = [sys.executable, str(CLIENT), url, *numbers]
     said = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     time.sleep(PAUSE)  # what the tap and the monitors do a little later is part of what a request costs
     count = said["count"]
@@ -190,7 +160,8 @@ def report(rounds: dict[str, list[Round]]) -> None:
         ratios = block_ratios(rounds, field)
         spread = statistics.stdev(ratios) / len(ratios) ** 0.5 if len(ratios) > 1 else float("nan")
         shown = ", ".join(f"{ratio:.3f}" for ratio in ratios)
-        print(f"{text}: {statistics.mean(ratios):.3f} +- {spread:.3f}  (blocks: {shown})")
+        middle = statistics.median(ratios)
+        print(f"{text}: median {middle:.3f}, mean {statistics.mean(ratios):.3f} +- {spread:.3f}  (blocks: {shown})")
 
 
 def block_ratios(rounds: dict[str, list[Round]], field: str) -> list[float]:
@@ -205,7 +176,7 @@ def block_ratios(rounds: dict[str, list[Round]], field: str) -> list[float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=3.0, help="of a round")
-    parser.add_argument("--blocks", type=int, default=4, help="of four rounds")
+    parser.add_argument("--blocks", type=int, default=3, help="of four rounds")
     parser.add_argument("--connections", type=int, default=4)
     parser.add_argument("--rows", type=int, default=1, help="of a request")
     options = parser.parse_args()
@@ -216,6 +187,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, LocalRay(environment={"PYTHONPATH": here}) as local:
         ray.init(address=local.address, log_to_driver=False, logging_level="ERROR")
         serve.start(http_options={"host": "127.0.0.1", "port": local.http_port}, logging_config={"log_level": "ERROR"})
+        logging.getLogger("ray.serve").setLevel(logging.ERROR)
         deploy(Path(folder))
         report(compare(local.url, local.dashboard, options))
         serve.shutdown()
@@ -223,8 +195,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--client"]:
-        url, seconds, connections, rows = sys.argv[2:]
-        client(url, float(seconds), int(connections), int(rows))
-    else:
-        main()
+    main()
