@@ -26,6 +26,14 @@ class ComponentSpec:
     options: Mapping[str, Any] = field(default_factory=dict)
     alias: str = ""
 
+    def named(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The component's values under the names that rules use: `as:` renames a single value, prefixes several."""
+        if self.alias == self.use or not self.alias:
+            return dict(values)
+        if len(values) == 1:
+            return {self.alias: next(iter(values.values()))}
+        return {f"{self.alias}_{name}": value for name, value in values.items()}
+
 
 @dataclass(frozen=True)
 class WindowSpec:

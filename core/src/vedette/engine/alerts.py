@@ -81,13 +81,16 @@ def judge(
     now: float,
     hooks: bool = False,
     end: float | None = None,
+    quiet_rows: int = 0,
 ) -> list[Event]:
     """Evaluate a rule on results and move its state; returns the events, which are queued for the sinks.
 
-    The rule's home is its monitor, or the results' first. Nothing happens for windows that it has judged already.
-    """  # fmt: skip
+    The rule's home is its monitor; a rule over several monitors has one state, whatever their windows are.
+    Nothing happens for windows that it has judged already.
+    quiet_rows: a firing alert is resolved only after so many rows in which the rule did not hold.
+    """
     home = rule.monitor or next(iter(found), "")
-    first = found.get(home)
+    first = found.get(rule.monitor)
     segment, window = (first.segment, first.window) if first is not None else ("", "")
     at = end if end is not None else max((r.end for r in found.values()), default=now)
     model = bundle.plan.model
@@ -96,7 +99,8 @@ def judge(
         return []
     scope = ResultScope(connection, bundle, found, home, silence)
     holds = parse_rule(rule.when).evaluate(scope)
-    after, change = advance(state, None if holds is None else bool(holds), at, rule)
+    rows = first.n if first is not None else 0
+    after, change = advance(state, None if holds is None else bool(holds), at, rule, rows, quiet_rows)
     value = scope.read[0] if scope.read else None
     details = {"results": {name: result.id for name, result in found.items() if result.id}, "window_end": at}
     alert = Alert(rule.name, home, segment, window, change or _shown(after), rule.severity, after.since, value,
@@ -122,18 +126,22 @@ def record(connection: Connection, bundle: Bundle, alert: Alert, at: float, now:
 Change = Literal["pending", "firing", "resolved"]
 
 
-def advance(state: AlertState, holds: bool | None, end: float, rule: AlertSpec) -> tuple[AlertState, Change | None]:
-    """The state after an evaluation. Unknown neither advances nor resets."""
+def advance(
+    state: AlertState, holds: bool | None, end: float, rule: AlertSpec, rows: int = 0, quiet_rows: int = 0
+) -> tuple[AlertState, Change | None]:
+    """The state after an evaluation on `rows` rows. Unknown neither advances nor resets."""
     state = replace(state, judged=end)
     if holds is None:
         return state, None
     if not holds:
+        if state.state == "firing" and state.quiet + rows < quiet_rows:
+            return replace(state, quiet=state.quiet + rows), None
         change: Change | None = "resolved" if state.state == "firing" else None
         return AlertState(judged=end), change
     since = state.since if state.count else end
     count = state.count + 1
     if state.state == "firing":
-        return replace(state, count=count), None
+        return replace(state, count=count, quiet=0), None
     if count >= rule.for_count and end - since >= rule.for_seconds:
         return AlertState("firing", since, count, end), "firing"
     return AlertState("pending", since, count, end), "pending" if state.state != "pending" else None

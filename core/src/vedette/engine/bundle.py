@@ -16,6 +16,7 @@ import numpy as np
 from vedette.config.plan import ComponentSpec, MonitorSpec, Plan, fingerprint
 from vedette.engine.fitted import pack_component, unpack_component
 from vedette.engine.flags import OutlierFlags
+from vedette.engine.rule_names import check_rules
 from vedette.engine.views import NoInput, Views, segment_keys
 from vedette.plugins import Registry
 from vedette_specs.batch import Batch
@@ -171,6 +172,7 @@ def build_bundle(
         _fit_monitor(bundle, monitor, views, fitted)
         if views is not None and monitor.kind == "metric":
             values.update(_reference_values(bundle, monitor, views))
+    check_rules(bundle)
     return bundle
 
 
@@ -238,7 +240,7 @@ def _reference_values(bundle: Bundle, spec: MonitorSpec, views: Views) -> dict[t
             component = cast("Metric", bundle.metric(spec.name, part.alias, segment))
             if fits(component, rows):
                 result = component.result(component.add(component.create(), rows), ResultContext())
-                values.update(named_values(part, result.values))
+                values.update(part.named(result.values))
         found[spec.name, segment] = values
     return found
 
@@ -251,15 +253,6 @@ def fits(component: BaseComponent, batch: Batch) -> bool:
         or (tags.needs_prediction and batch.prediction is None)
         or (tags.needs_probabilities and batch.probabilities is None)
     )
-
-
-def named_values(part: ComponentSpec, values: Mapping[str, Any]) -> dict[str, Any]:
-    """A component's values under the names that rules use: `as:` renames a single value, prefixes several."""
-    if part.alias == part.use or not part.alias:
-        return dict(values)
-    if len(values) == 1:
-        return {part.alias: next(iter(values.values()))}
-    return {f"{part.alias}_{name}": value for name, value in values.items()}
 
 
 def _class(registry: Registry, spec: ComponentSpec) -> type[BaseComponent]:

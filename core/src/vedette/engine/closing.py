@@ -32,6 +32,7 @@ from vedette_specs.components import Tick
 
 TICKS = "tick"  # the window name of results that belong to one tick
 SETTLED = 1.0  # seconds without a further correction after which a tick is recomputed
+QUIET_ROWS = 1000  # a sequential detector starts anew after an alarm: while a change lasts, that is one alert
 REVISE_EVERY = 1.0  # seconds between revisions of a window by rows
 
 
@@ -275,8 +276,11 @@ class SeriesReducer:
             )  # fmt: skip
             outbox.put(connection, self.bundle.plan, event, now, hooks)
             if self.spec.alert is not None and result.status != "immature":
-                silence = _silence(watermark, result.end)
-                alerts.judge(connection, self.bundle, self.spec.alert, {self.spec.name: fresh}, silence, now, hooks)
+                quiet = QUIET_ROWS if self.spec.kind == "change" else 0
+                found_here, silence = {self.spec.name: fresh}, _silence(watermark, result.end)
+                alerts.judge(
+                    connection, self.bundle, self.spec.alert, found_here, silence, now, hooks, quiet_rows=quiet
+                )
 
     def revise(self, lease: Lease, watermark: float, hooks: bool, force: bool) -> int:
         """Publish new revisions of windows whose ticks have changed; returns how many."""

@@ -10,6 +10,8 @@ from vedette.store.database import Store
 from vedette.store.leases import Lease
 from vedette.store.results import StoredResult
 
+LOOK_EVERY = 1.0  # seconds of silence between two looks at a rule about silence
+
 
 class CrossAlerts:
     """The plan's top-level rules. Runs under the lease of the default pool."""
@@ -24,18 +26,28 @@ class CrossAlerts:
         for rule in self.bundle.plan.alerts:
             self._judge(rule, lease, watermark)
 
+    def _window(self, monitor: str) -> str | None:
+        """Of a monitor with several windows, the first is meant."""
+        spec = next((m for m in self.bundle.plan.monitors if m.name == monitor), None)
+        return spec.windows[0].name if spec is not None and spec.windows else None
+
     def _judge(self, rule: AlertSpec, lease: Lease, watermark: float) -> None:
         parsed = alerts.parse_rule(rule.when)
         # a rule that reads no value is about silence, and any monitor's result breaks it
         monitors = sorted({path[0] for path in parsed.names} or {m.name for m in self.bundle.plan.monitors})
         with self.store.read() as connection:
-            latest = [results.query(connection, self.bundle.plan.model, m, segment="", limit=1) for m in monitors]
+            latest = [
+                results.query(connection, self.bundle.plan.model, m, self._window(m), segment="", limit=1)
+                for m in monitors
+            ]
         found: dict[str, StoredResult] = {
             name: rows[0] for name, rows in zip(monitors, latest, strict=True) if rows and rows[0].status != "immature"
         }
         newest = max((r.end for r in found.values()), default=-float("inf"))
         at = max(newest, watermark) if "no_data" in rule.when else newest
-        if at <= self._seen.get(rule.name, -float("inf")) or at == -float("inf"):
+        if at < self._seen.get(rule.name, -float("inf")) + (LOOK_EVERY if at > newest else 0.0) or at == -float("inf"):
+            return
+        if at == self._seen.get(rule.name):
             return
         with self.store.write() as connection:
             leases.check(connection, lease)

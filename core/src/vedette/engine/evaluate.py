@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vedette.config.plan import ComponentSpec, LabelsSpec, MonitorSpec
-from vedette.engine.bundle import Bundle, named_values
+from vedette.engine.bundle import Bundle
 from vedette.engine.events import seed_of
 from vedette.engine.windows import Span
 from vedette_specs.codec import decode
@@ -57,7 +57,7 @@ class Evaluator:
                 continue
             state = span.states.get(part.alias)
             found = self._guard(component.result, component.create() if state is None else state, ctx)
-            values.update(named_values(part, found.values))
+            values.update(part.named(found.values))
             body = {k: v for k, v in found.to_json().items() if k not in ("values", "n", "status")}
             if rest := {**body.pop("details", {}), **body}:
                 details[part.alias] = rest

@@ -132,6 +132,7 @@ class AlertState:
     since: float = 0.0
     count: int = 0
     judged: float = -1e18
+    quiet: int = 0  # rows since the rule held last, while firing
 
 
 def get_alert_state(connection: Connection, model: str, rule: str, segment: str, window: str) -> AlertState:
@@ -175,7 +176,7 @@ def alert_history(connection: Connection, model: str, since: float | None = None
 
 
 def _alert_state(row: Any) -> AlertState:
-    return AlertState(row.state, row.since, row._mapping["count"], row.judged)
+    return AlertState(row.state, row.since, row._mapping["count"], row.judged, row.quiet)
 
 
 def _stored(row: Any) -> StoredResult:

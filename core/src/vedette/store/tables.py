@@ -187,6 +187,7 @@ alert_states = Table(
     Column("since", Float, nullable=False),
     Column("count", Integer, nullable=False),
     Column("judged", Float, nullable=False),  # end of the last window that the rule has judged
+    Column("quiet", Big, nullable=False, default=0),  # rows since the rule held last, while firing
     Column("body", Text, nullable=False),
 )
 

@@ -1,0 +1,50 @@
+"""Whether alert rules name values that their monitors give: a misspelt name would be unknown for ever."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vedette.config import rules
+from vedette.config.faults import did_you_mean
+from vedette.config.plan import AlertSpec, MonitorSpec
+from vedette_specs.components import ResultContext
+
+if TYPE_CHECKING:
+    from vedette.engine.bundle import Bundle
+
+
+class UnknownValue(ValueError):
+    """A rule names a value that its monitor does not give."""
+
+
+def check_rules(bundle: Bundle) -> None:
+    """Raises UnknownValue naming rule and value, with what there is."""
+    plan = bundle.plan
+    for spec in plan.monitors:
+        if spec.alert is not None:
+            _check(bundle, spec.alert, spec)
+    for rule in plan.alerts:
+        _check(bundle, rule, None)
+
+
+def _check(bundle: Bundle, rule: AlertSpec, home: MonitorSpec | None) -> None:
+    for path in sorted(rules.parse(rule.when).names):
+        spec = home if len(path) == 1 else bundle.plan.monitor(path[0])
+        known = value_names(bundle, spec) if spec is not None else set()
+        if known and path[-1] not in known:
+            raise UnknownValue(
+                f"alert {rule.name!r}: {rule.when!r} names the value {path[-1]!r}"
+                f"{did_you_mean(path[-1], sorted(known))}"
+            )
+
+
+def value_names(bundle: Bundle, spec: MonitorSpec) -> set[str]:
+    """Names of a monitor's values, from its result on no rows; empty where a component is not fitted."""
+    names: set[str] = set()
+    for part in spec.components:
+        segment = next((s for m, a, s in bundle.fitted if (m, a) == (spec.name, part.alias)), "")
+        component = bundle.metric(spec.name, part.alias, segment)
+        if component is None:
+            return set()
+        names |= part.named(component.result(component.create(), ResultContext()).values).keys()
+    return names
