@@ -57,13 +57,13 @@ def make_labels(rng: np.random.Generator, rows: np.ndarray) -> np.ndarray:
     return (rng.random(len(rows)) < probabilities(rows)).astype(int).astype(str)
 
 
-def prepare(folder: Path, model: str, store: str) -> Bundle:
+def prepare(folder: Path, model: str, store: str, text: str = YAML) -> Bundle:
     """A bundle in the store, as `vedette rayserve instrument` puts it there."""
     rng = np.random.default_rng(1)
     rows = make_rows(rng, 3000)
     frame = pd.DataFrame(rows, columns=list(FEATURES)).assign(label=make_labels(rng, rows))
     frame.to_parquet(folder / "reference.parquet")
-    (folder / "monitors.yaml").write_text(YAML.format(model=model, store=store))
+    (folder / "monitors.yaml").write_text(text.format(model=model, store=store))
     registry = get_registry()
     loaded = load_all([folder / "monitors.yaml"], registry=registry)
     bundle = build_bundle(loaded.plan, registry, loaded.reference)
@@ -141,10 +141,15 @@ def _plain(value: float) -> float | None:
 
 
 def replicas(cluster: LocalRay, application: str, deployment: str) -> list[dict[str, Any]]:
-    """pid, actor name and state of a deployment's replicas."""
+    """pid, actor name and state of a deployment's replicas that run."""
+    found = all_replicas(cluster, application)[deployment]
+    return [item for item in found if item["state"] == "RUNNING" and alive(int(item["pid"]))]
+
+
+def all_replicas(cluster: LocalRay, application: str) -> dict[str, list[dict[str, Any]]]:
+    """The replicas of an application's deployments, those that start or stop too."""
     found = httpx.get(f"{cluster.dashboard}/api/serve/applications/", timeout=10.0, trust_env=False).json()
-    details = found["applications"][application]["deployments"][deployment]["replicas"]
-    return [item for item in details if item["state"] == "RUNNING" and alive(int(item["pid"]))]
+    return {name: details["replicas"] for name, details in found["applications"][application]["deployments"].items()}
 
 
 def alive(pid: int) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from ray import serve
-from ray.serve._private.constants import RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP
+from ray.serve._private import constants
 from ray.serve.handle import DeploymentHandle
 from tests.rayserve.recording import PLAN, recording_monitors
 
@@ -31,7 +31,7 @@ class InReplica:
 
     def option(self) -> bool:
         """Whether handles of this replica can be used from threads unless told otherwise."""
-        return bool(RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP)
+        return bool(constants.RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP)
 
     def send(self, monitors: str, count: int) -> list[str]:
         done: list[str] = []
