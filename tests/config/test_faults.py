@@ -112,6 +112,7 @@ def test_all_faults_at_once_with_their_places(folder: Path) -> None:
     assert str(caught.value) == EXPECTED
 
 
+BY = "monitors: {a: {detect: ks, by: [job]}, b: {detect: ks}}\n"  # only `b` has results over all rows
 CASES: list[tuple[str, str]] = [
     # keys and types
     ("monitor: auto", "5:1: unknown key 'monitor'; did you mean 'monitors'?"),
@@ -191,6 +192,12 @@ CASES: list[tuple[str, str]] = [
     ("monitors: {a: {detect: ks, alert: drifted and}}", "5:46: rule: the rule ends too early"),
     ("alerts: {x: {severity: page}}", "5:10: the key 'when' is missing"),
     ("alerts: {x: drifted}", "5:13: there is no monitor 'drifted'; names are monitor.value, as in drift.drifted"),
+    (BY + "alerts: {x: a.drifted}", "6:13: 'a' has a result for each segment ('by') and none over all rows"),
+    (BY + "alerts: {x: a.drifted}", "put the rule on the monitor ('alert'), which judges every segment"),
+    (BY + "alerts: {x: {when: 'b.drifted and abs(a.share) > 1', for: 3}}", "6:39: 'a' has a result for each"),
+    (BY + "alerts: {x: 'b.share > before(a.share, 7d)'}", "6:31: 'a' has a result for each"),
+    (BY + "alerts: {x: no_data(1h) or not a.drifted}", "6:32: 'a' has a result for each"),
+    (BY + "alerts: {x: a}", "6:13: 'a' has a result for each"),
 ]  # fmt: skip
 
 

@@ -25,9 +25,9 @@ windows:
   hourly: {span: 1h, every: 10m, min: 200 rows, grace: 5m}
 preprocessors: {white: {use: standardise}}
 monitors:
-  performance: {metrics: [roc_auc, {use: accuracy, as: acc}], window: [hourly, 7d], by: region,
+  performance: {metrics: [roc_auc, {use: accuracy, as: acc}], window: [hourly, 7d],
                 alert: {when: "roc_auc < 0.70", for: 3, severity: page}}
-  quality:     {metrics: [missing_rate, {use: quantile, q: 0.99, columns: [age]}], window: hourly}
+  quality:     {metrics: [missing_rate, {use: quantile, q: 0.99, columns: [age]}], window: hourly, by: region}
   drift:       {detect: ks, window: recent, preprocess: white}
   shift:       {detect: {use: conformal, false_alarms: 1 per 100000 rows}}
   attack:      {detect: conformal, of: outliers.score}

@@ -30,7 +30,7 @@ monitors:
   drift: {detect: ks, window: recent, preprocess: [white]}
   outliers: {detect: {use: mahalanobis, fdr: 0.1}, explain: {use: why, at_most: 5 per 1m}, pool: heavy}
   attack: {detect: conformal, of: outliers.score, alert: false}
-alerts: {decay: {when: "drift.drifted and performance.accuracy < 0.75", for: 10m}}
+alerts: {decay: {when: "drift.drifted and attack.alarm", for: 10m}}
 explainers: {why: {use: kernel_shap, background: 100, deadline: 10s}}
 pools: {default: {replicas: 1}, heavy: {replicas: {min: 0, max: 4}, cpus: 0.5}}
 sinks: {pager: {use: webhook, url: "http://h/x", events: [alert], severity: [page]}}

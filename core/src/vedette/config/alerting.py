@@ -51,15 +51,21 @@ def _spec(name: str, when: str, monitor: str, section: RuleSection) -> AlertSpec
 
 def _monitors_known(ctx: Context, path: Path, rule: Rule) -> bool:
     known = set(ctx.monitor_names)
-    wrong = {names: problem for names in sorted(rule.names) if (problem := _unknown(names, known))}
+    segmented = {name for name, section in (ctx.document.monitors or {}).items() if section.by}
+    wrong = {names: problem for names in sorted(rule.names) if (problem := _unknown(names, known, segmented))}
     for names, problem in wrong.items():
         ctx.fault_at(_word_place(ctx, path, ".".join(names)), _unless_hidden(ctx, path, problem))
     return not wrong
 
 
-def _unknown(names: tuple[str, ...], known: set[str]) -> str | None:
-    """What is wrong with a name that should be `monitor.value`."""
+def _unknown(names: tuple[str, ...], known: set[str], segmented: set[str]) -> str | None:
+    """What is wrong with a name that should be `monitor.value`. segmented: monitors with results by segment only."""
     first = names[0]
+    if first in segmented:
+        return (
+            f"{first!r} has a result for each segment ('by') and none over all rows, so a rule here can never know it: "
+            f"put the rule on the monitor ('alert'), which judges every segment, or name a monitor without 'by'"
+        )
     if first in known:
         return None if len(names) > 1 else f"{first!r} is a monitor: name one of its values, as in {first}.drifted"
     form = "; names are monitor.value, as in drift.drifted"
