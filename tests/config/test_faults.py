@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from vedette.config import ConfigError, load, load_text
+from vedette.config.plan import Plan
 
+Load = Callable[..., Plan]
 Faults = Callable[..., list[str]]
 
 MANY = """\
@@ -190,6 +192,9 @@ CASES: list[tuple[str, str]] = [
     ("monitors: {a: {detect: ks, alert: {when: 5}}}", "5:42: a rule is a text, not 5: quote it"),
     ("monitors: {a: {detect: ks, alert: {when: {a: b}}}}", "5:42: a rule is a text, not a mapping: quote it"),
     ("monitors: {a: {detect: ks, alert: drifted and}}", "5:46: rule: the rule ends too early"),
+    ("monitors: {a: {detect: ks, alert: no_data(10m)}}", "5:35: rule: no_data(...) never holds here"),
+    ("monitors: {a: {detect: ks, alert: no_data(10m)}}", "silence belongs under the top-level 'alerts:'"),
+    ("monitors: {a: {detect: ks, alert: {when: 'drifted or not no_data(1h)', for: 3}}}", "5:58: rule: no_data(...)"),
     ("alerts: {x: {severity: page}}", "5:10: the key 'when' is missing"),
     ("alerts: {x: drifted}", "5:13: there is no monitor 'drifted'; names are monitor.value, as in drift.drifted"),
     (BY + "alerts: {x: a.drifted}", "6:13: 'a' has a result for each segment ('by') and none over all rows"),
@@ -207,6 +212,20 @@ def test_one_fault(body: str, expected: str, faults: Faults) -> None:
     assert len(found) == 1, found
     assert expected in found[0]
     assert found[0].startswith("monitors.yaml:")
+
+
+def test_silence_is_refused_on_a_monitor_at_fault_and_hidden_in_a_variable(faults: Faults) -> None:
+    kz, rule = faults("monitors: {a: {metrics: [kz], alert: no_data(1h)}}")
+    assert "5:26: there is no metric 'kz'" in kz
+    assert "5:38: rule: no_data(...) never holds here" in rule
+    (hidden,) = faults('monitors: {a: {detect: ks, alert: "${RULE}"}}', {"RULE": "no_data(77m)"})
+    assert "what '${RULE}' stands for is no rule" in hidden
+    assert "77m" not in hidden
+
+
+def test_silence_under_the_top_level_alerts(load: Load) -> None:
+    plan = load("monitors: {a: {detect: ks}}\nalerts: {x: no_data(10m) and a.p_value >= 0, y: no_data(1h)}")
+    assert [rule.when for rule in plan.alerts] == ["no_data(10m) and a.p_value >= 0", "no_data(1h)"]
 
 
 def test_a_file_without_its_two_needed_keys(faults: Faults) -> None:

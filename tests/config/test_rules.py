@@ -82,6 +82,19 @@ def test_names() -> None:
 
 
 @pytest.mark.parametrize(
+    ("rule", "heard"),
+    [
+        ("no_data(1h)", True),
+        ("a > 1 and not (b or no_data(1h))", True),
+        ('mean("no_data") > abs(-a / 2)', False),
+        ("before(a, 7d) < reference(a)", False),
+    ],
+)
+def test_whether_a_rule_hears_silence(rule: str, heard: bool) -> None:
+    assert parse(rule).hears_silence is heard
+
+
+@pytest.mark.parametrize(
     ("text", "canonical"),
     [
         ("a<2", "a < 2"),

@@ -26,9 +26,22 @@ def monitor_alert(
     if when is None:
         ctx.fault(path, f'an alert of a {kind} needs a rule: when: "..."', key=True)
         return None
-    if section.when is not None and parse_rule(ctx, (*path, "when"), when) is None:
+    if section.when is not None and not check_own_rule(ctx, (*path, "when"), when):
         return None
     return _spec(monitor, when, monitor, section)
+
+
+def check_own_rule(ctx: Context, path: Path, text: str) -> bool:
+    """Whether a monitor's own rule is one, and can hold: it is judged when there is a result, never in silence."""
+    rule = parse_rule(ctx, path, text)
+    if rule is not None and rule.hears_silence:
+        message = (
+            "rule: no_data(...) never holds here: a monitor's own rule is judged when it has a result; "
+            "silence belongs under the top-level 'alerts:'"
+        )
+        ctx.fault_at(_word_place(ctx, path, "no_data"), _unless_hidden(ctx, path, message))
+        return False
+    return rule is not None
 
 
 def joint_alerts(ctx: Context) -> tuple[AlertSpec, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from vedette.config.alerting import monitor_alert, parse_rule
+from vedette.config.alerting import check_own_rule, monitor_alert
 from vedette.config.faults import did_you_mean
 from vedette.config.models import ComponentSection, MonitorSection
 from vedette.config.plan import ComponentSpec, ExplainSpec, MonitorSpec, WindowSpec
@@ -59,7 +59,7 @@ def _check_rest(ctx: Context, name: str, section: MonitorSection) -> None:
     resolve_windows(ctx, (*path, "window"), section.window or ())
     _check_names(ctx, path, section)
     if section.alert and section.alert.when is not None:
-        parse_rule(ctx, (*path, "alert", "when"), section.alert.when)
+        check_own_rule(ctx, (*path, "alert", "when"), section.alert.when)
     if section.explain is not None:
         ctx.known((*path, "explain", "use"), section.explain.use, "explainers", "explainer")
 

@@ -64,6 +64,11 @@ class Rule:
         """The values it reads: ("roc_auc",), ("drift", "drifted")."""
         return frozenset(self.root.names())
 
+    @property
+    def hears_silence(self) -> bool:
+        """Whether `no_data(...)` stands in it."""
+        return any(isinstance(term, tree.NoData) for term in self.root.walk())
+
     def evaluate(self, scope: Scope) -> bool | None:
         """True, False, or None where it is unknown."""
         return self.root.truth(scope)

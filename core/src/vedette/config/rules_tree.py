@@ -39,6 +39,12 @@ class Term(ABC):
     def children(self) -> Iterator[Term]:
         yield from ()
 
+    def walk(self) -> Iterator[Term]:
+        """This term, and all below it."""
+        yield self
+        for child in self.children():
+            yield from child.walk()
+
     def names(self) -> Iterator[Names]:
         for child in self.children():
             yield from child.names()
