@@ -41,6 +41,12 @@ def check_name(name: str) -> str:
     return name
 
 
+def check_join(name: str) -> str:
+    if name != "id":
+        raise ValueError(f"{name!r} is not supported yet; allowed: id")
+    return name
+
+
 def check_model_name(name: str) -> str:
     if not re.match(_MODEL_PATTERN, name):
         raise ValueError(f"{name!r} is no name of a model; allowed: letters, digits, '_', '-' and '.'")
@@ -110,4 +116,5 @@ HoldText = Annotated[values.Hold, BeforeValidator(values.parse_hold), WithJsonSc
 ClassName = Annotated[str, BeforeValidator(_class_name, json_schema_input_type=str | float | bool)]
 Name = Annotated[str, AfterValidator(check_name), WithJsonSchema({"type": "string", "pattern": NAME_PATTERN})]
 ModelName = Annotated[str, AfterValidator(check_model_name)]
+Join = Annotated[str, AfterValidator(check_join), WithJsonSchema({"type": "string", "const": "id"})]
 Names = Annotated[tuple[str, ...], BeforeValidator(as_list, json_schema_input_type=str | list[str])]

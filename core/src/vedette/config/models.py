@@ -11,6 +11,7 @@ from vedette.config.fields import (
     ClassName,
     Count,
     HoldText,
+    Join,
     ModelName,
     Name,
     Names,
@@ -85,7 +86,7 @@ class CaptureSection(Section):
 class LabelsSection(Section):
     """How labels find their predictions."""
 
-    join: str = "id"
+    join: Join = "id"
     within: Seconds = 7 * 86400.0
     coverage: Annotated[Number, Field(gt=0, le=1)] = 0.9
 
