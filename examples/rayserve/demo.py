@@ -2,17 +2,20 @@
 
     python demo.py [--keep]
 
-Starts a Ray of its own and ends only that. Exit code 1 when something that it should show did not happen.
+Starts a Ray of its own and ends only that, when it is done or stopped with Ctrl-C.
+Exit code 1 when something that it should show did not happen.
 """
 
 from __future__ import annotations
 
 import argparse
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,27 +33,43 @@ from vedette_rayserve.local import LocalRay
 HERE = Path(__file__).parent
 CLEAN = 400  # rows before the scanner is misaligned
 OUTLIER = 200  # the row that is a scan of the wrong side
+MOST_ROWS = 50  # a second: among more, 600 reference rows cannot tell that one is strange at `fdr: 0.2`
 DEPLOY_TIMEOUT = 120.0
 console = Console()
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--keep", action="store_true", help="leave Ray running, and print the addresses")
-    parser.add_argument("--rate", type=float, default=30.0, help="rows a second")
+    parser.add_argument("--keep", action="store_true", help="go on serving afterwards, until Ctrl-C")
+    parser.add_argument("--rate", type=float, default=30.0, help="rows a second, at most 50")
     options = parser.parse_args()
+    if not 0 < options.rate <= MOST_ROWS:
+        parser.error(f"--rate: {options.rate:g} is not above 0 and at most {MOST_ROWS}")
     folder = Path(tempfile.mkdtemp(prefix="vedette-demo-"))
     ray = LocalRay(environment={"PYTHONPATH": str(HERE)})
+    for number in (signal.SIGINT, signal.SIGTERM):  # also where it runs in the background
+        signal.signal(number, signal.default_int_handler)
     try:
         ok = run(ray, folder, options.rate)
         if options.keep:
-            console.print(f"\n[b]Left running.[/b] Model {ray.url}/  monitors {ray.url}/vedette/digits/")
-            console.print(f"Ray {ray.dashboard}; files {folder}; end it with: kill {ray.pid}")
+            keep(ray, folder)
         return 0 if ok else 1
+    except KeyboardInterrupt:
+        console.print("\nStopped.")
+        return 130
     finally:
-        if not options.keep:
-            ray.stop()
-            shutil.rmtree(folder, ignore_errors=True)
+        for number in (signal.SIGINT, signal.SIGTERM):  # a second Ctrl-C must not leave half of it running
+            signal.signal(number, signal.SIG_IGN)
+        ray.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def keep(ray: LocalRay, folder: Path) -> None:
+    console.print(f"\nModel {ray.url}/  monitors {ray.url}/vedette/digits/  Ray {ray.dashboard}", soft_wrap=True)
+    console.print(f"Files in {folder}. [b]Ctrl-C ends it all.[/b]", soft_wrap=True)
+    with suppress(KeyboardInterrupt):
+        while True:
+            signal.pause()
 
 
 def run(ray: LocalRay, folder: Path, rate: float) -> bool:

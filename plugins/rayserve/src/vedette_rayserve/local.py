@@ -17,7 +17,7 @@ from typing import Self
 import httpx
 
 START_TIMEOUT = 90.0
-STOP_TIMEOUT = 30.0
+STOP_TIMEOUT = 10.0  # Serve's controller does not end by itself, and the session is ended afterwards
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DEDUP_LOGS": "0",
@@ -97,7 +97,7 @@ class LocalRay:
                 self._process.kill()
                 self._process.wait()
         if self._folder is not None:
-            end_processes_of(self._folder)
+            end_processes_of(self._folder, None if self._process is None else self._process.pid)
             shutil.rmtree(self._folder, ignore_errors=True)
         self._process = self._folder = None
 
@@ -139,17 +139,18 @@ def free_ports(count: int) -> list[int]:
             one.close()
 
 
-def end_processes_of(folder: Path) -> None:
-    """SIGKILL what still runs with this Ray's folder on its command line or in its environment."""
+def end_processes_of(folder: Path, session: int | None = None) -> None:
+    """SIGKILL what still runs in this Ray's session, or with its folder on its command line or in its environment.
+
+    A Ray process that has set its title has lost its command line and its environment, but not its session.
+    """
     for entry in Path("/proc").glob("[0-9]*") if Path("/proc").is_dir() else ():
-        if int(entry.name) == os.getpid():
+        pid = int(entry.name)
+        if pid == os.getpid():
             continue
         try:
-            said = (entry / "cmdline").read_bytes() + b"\0" + (entry / "environ").read_bytes()
+            ours = session is not None and os.getsid(pid) == session
+            if ours or str(folder).encode() in (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes():
+                os.kill(pid, signal.SIGKILL)
         except OSError:  # not ours to read, or gone
             continue
-        if str(folder).encode() in said:
-            try:
-                os.kill(int(entry.name), signal.SIGKILL)
-            except ProcessLookupError:
-                continue
