@@ -17,8 +17,8 @@ import numpy as np
 from vedette.config.plan import TapSpec
 from vedette.engine.capture import Call
 from vedette.engine.message import TapPlan
-from vedette.engine.tap import Tap
-from vedette.engine.transport import InProcessTransport
+from vedette.engine.tap.tap import Tap
+from vedette.engine.tap.transport import InProcessTransport
 from vedette_specs import Batch, Schema
 
 FEATURES = [f"x{i}" for i in range(20)]

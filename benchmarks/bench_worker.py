@@ -17,8 +17,8 @@ from vedette.config import load_text
 from vedette.engine import lifecycle
 from vedette.engine.bundle import build_bundle
 from vedette.engine.message import Message
-from vedette.engine.reducer import Reducer
-from vedette.engine.worker_core import WorkerCore
+from vedette.engine.reduce.reducer import Reducer
+from vedette.engine.work.core import WorkerCore
 from vedette.plugins import get_registry
 from vedette.store.database import Store
 from vedette_specs import as_batch

@@ -12,9 +12,9 @@ from tests.engine.traffic import Batch, Plan, SinkSpec, bundle_of, get_registry,
 
 from vedette.config.plan import ComponentSpec
 from vedette.engine import lifecycle
-from vedette.engine.dispatch import Dispatcher
-from vedette.engine.reducer import Reducer
-from vedette.engine.worker_core import WorkerCore
+from vedette.engine.reduce.dispatch import Dispatcher
+from vedette.engine.reduce.reducer import Reducer
+from vedette.engine.work.core import WorkerCore
 from vedette.store import labels, outbox, results, series
 from vedette.store.results import StoredResult
 from vedette.store.series import Series

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import pytest
 
-from vedette.engine.broker import Broker, ExplainRequest, ModelCallError, explain
+from vedette.engine.explain.broker import Broker, ExplainRequest, ModelCallError, explain
 from vedette_specs import (
     Ask,
     Batch,

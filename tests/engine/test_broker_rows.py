@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vedette.engine.broker_rows import AnswerCache, row_keys, signature, visible
+from vedette.engine.explain.rows import AnswerCache, row_keys, signature, visible
 from vedette_specs import Batch, category, numeric, tensor, text
 
 

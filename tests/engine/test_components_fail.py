@@ -13,7 +13,7 @@ from tests.engine.traffic import detector, metric, monitor, plan_of, rows, tumbl
 
 from vedette.components.metrics.missing_rate import MissingRate
 from vedette.components.metrics.moments import Moments
-from vedette.engine.accumulate import SegmentsUnknown
+from vedette.engine.work.accumulate import SegmentsUnknown
 from vedette.store import labels, log, outbox, panes
 from vedette.store.tables import batch_log
 from vedette.store.tables import outbox as outbox_table

@@ -29,9 +29,9 @@ from tests.engine.traffic import (
 )
 
 from vedette.engine import lifecycle
-from vedette.engine.reducer import Reducer
-from vedette.engine.worker import Worker, WorkerSettings
-from vedette.engine.worker_core import WorkerCore
+from vedette.engine.reduce.reducer import Reducer
+from vedette.engine.work.core import WorkerCore
+from vedette.engine.work.worker import Worker, WorkerSettings
 from vedette.store import labels, panes, results, series
 from vedette.store.database import Store
 from vedette.store.tables import batch_log, producers

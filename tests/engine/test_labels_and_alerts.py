@@ -18,8 +18,8 @@ from tests.engine.traffic import (
     tumbling,
 )
 
-from vedette.engine.alerts import advance
 from vedette.engine.lifecycle import deploy
+from vedette.engine.reduce.alerts import advance
 from vedette.store import labels
 from vedette.store.results import AlertState
 from vedette.store.tables import labels as labels_table

@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from tests.engine.harness import Harness
 from tests.engine.traffic import detector, get_registry, message, metric, monitor, plan_of, rows, tumbling
 
-from vedette.engine.reducer import Reducer
+from vedette.engine.reduce.reducer import Reducer
 from vedette.store import leases, panes
 from vedette.store.leases import LeaseLost
 from vedette.store.tables import memories, metadata

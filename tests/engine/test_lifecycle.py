@@ -29,11 +29,11 @@ from tests.engine.traffic import (
 )
 
 from vedette.config.plan import ExplainerSpec
-from vedette.engine.explaining import Explaining, JobRunner
+from vedette.engine.explain.explaining import Explaining, JobRunner
 from vedette.engine.lifecycle import deploy, diff
-from vedette.engine.reducer import Reducer
-from vedette.engine.retention import LATENESS, Retention, reach
-from vedette.engine.worker_core import WorkerCore
+from vedette.engine.reduce.reducer import Reducer
+from vedette.engine.reduce.retention import LATENESS, Retention, reach
+from vedette.engine.work.core import WorkerCore
 from vedette.store import jobs, panes, series
 from vedette.store.tables import panes as panes_table
 from vedette.store.tables import predictions

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from tests.engine.traffic import AlertSpec
 
-from vedette.engine.alerts import advance
+from vedette.engine.reduce.alerts import advance
 from vedette.store.results import AlertState
 
 RULE = AlertSpec("shift", "alarm", "shift")

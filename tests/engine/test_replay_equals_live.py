@@ -13,8 +13,8 @@ import pytest
 from sqlalchemy import select
 
 import vedette
-from vedette.engine.replay import replay
-from vedette.engine.worker import WorkerSettings
+from vedette.engine.run.replay import replay
+from vedette.engine.work.worker import WorkerSettings
 from vedette.store import labels
 from vedette.store.tables import payloads
 from vedette_specs import Batch

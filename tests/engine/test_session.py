@@ -14,9 +14,9 @@ import pytest
 from sklearn.metrics import accuracy_score
 
 import vedette
+from vedette.engine.run.session import Session
 from vedette.engine.service import BadRequest
-from vedette.engine.session import Session
-from vedette.engine.worker import WorkerSettings
+from vedette.engine.work.worker import WorkerSettings
 
 YAML = """
 version: 1

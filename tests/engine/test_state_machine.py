@@ -45,9 +45,9 @@ from tests.engine.traffic import (
 )
 
 from vedette.engine import lifecycle
-from vedette.engine.reducer import Reducer
-from vedette.engine.views import Views, segment_keys
-from vedette.engine.worker_core import WorkerCore
+from vedette.engine.reduce.reducer import Reducer
+from vedette.engine.work.core import WorkerCore
+from vedette.engine.work.views import Views, segment_keys
 from vedette.store import labels, panes, results, series
 from vedette.store.results import StoredResult
 from vedette.store.tables import batch_log, producers, recomputes

@@ -12,7 +12,7 @@ from tests.engine.harness import Harness
 from tests.engine.traffic import by_rows, lifetime, metric, monitor, plan_of, rows, sliding, tumbling
 
 from vedette.config.plan import WindowSpec
-from vedette.engine.windows import SlidingWindow, Span, TwoStacks, ended_windows
+from vedette.engine.reduce.windows import SlidingWindow, Span, TwoStacks, ended_windows
 
 Ticks = dict[int, int]  # tick -> rows
 

@@ -15,7 +15,7 @@ import uvicorn
 
 from vedette.config import load_all
 from vedette.engine.bundle import build_bundle
-from vedette.engine.gateway import Answer, Gateway
+from vedette.engine.explain.gateway import Answer, Gateway
 from vedette.http.embedded import Embedded
 from vedette.http.running import bind
 from vedette.plugins import get_registry

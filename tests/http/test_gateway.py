@@ -22,7 +22,7 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 from tests.http.sites import MODEL, Site, frame_of, label_list, serving
 
-from vedette.engine.gateway import BadModelUri, GatewayError, make_gateway
+from vedette.engine.explain.gateway import BadModelUri, GatewayError, make_gateway
 from vedette.testing.data import MadeUpModel
 from vedette_specs import Batch, Schema, numeric
 

@@ -15,8 +15,8 @@ from fastapi import FastAPI
 from tests.http.sites import MODEL, YAML, Site, serving, site
 
 from vedette.engine.message import Message
-from vedette.engine.tap import Tap
-from vedette.engine.transport import Busy, HttpTransport, Refused, TransportError
+from vedette.engine.tap.tap import Tap
+from vedette.engine.tap.transport import Busy, HttpTransport, Refused, TransportError
 from vedette.http import create_app
 
 BINARY = {"Content-Type": "application/octet-stream"}

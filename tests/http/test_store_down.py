@@ -13,7 +13,7 @@ from psycopg import sql
 from tests.http.sites import MODEL, Site, site
 
 from vedette.engine.message import Message
-from vedette.engine.transport import HttpTransport, TransportError
+from vedette.engine.tap.transport import HttpTransport, TransportError
 
 ROW = {"id": "a", "label": ">50K"}
 

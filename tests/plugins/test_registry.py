@@ -69,6 +69,35 @@ def test_unknown_name_says_what_there_is() -> None:
         load_registry([]).find("ks")
 
 
+class Binding:
+    """A plugin with a platform, and a metric whose name is near."""
+
+    @hookimpl
+    def vedette_register_platforms(self) -> list[Component]:
+        return [Component("platform", "acmeserve", "acme_parts:nothing")]
+
+    @hookimpl
+    def vedette_register_metrics(self) -> list[Component]:
+        return [Component("metric", "gini", "acme_parts:Gini")]
+
+
+@pytest.mark.parametrize("name", ["gino", "acmeserv", "zzz"])
+def test_platforms_are_not_offered_as_components(name: str) -> None:
+    registry = load_registry([], {"acme": Binding()})
+    with pytest.raises(UnknownComponent, match=f"there is no component {name!r}.*; there is: gini$") as caught:
+        registry.build(name, {})
+    assert "acmeserve" not in str(caught.value)
+    with pytest.raises(UnknownComponent, match=r"no platform 'acmeserv'; did you mean 'acmeserve'\?"):
+        registry.find("acmeserv", ("platform",))
+
+
+def test_a_platform_is_found_but_never_made() -> None:
+    registry = load_registry([], {"acme": Binding()})
+    assert registry.find("acmeserve").kind == "platform"
+    with pytest.raises(BrokenComponent, match="'acmeserve' is a platform: it is not made with options"):
+        registry.build("acmeserve", {})
+
+
 def test_plugin_and_name_always_find() -> None:
     assert get_registry().find("vedette/ks") is get_registry().find("ks")
 

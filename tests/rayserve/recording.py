@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from ray import serve
 
 from vedette.engine.message import Message, TapPlan
-from vedette.engine.transport import Busy
+from vedette.engine.tap.transport import Busy
 from vedette_rayserve.names import CONTROL, pool_deployment
 from vedette_rayserve.reply import Reply, reply
 from vedette_specs.batch import Batch, concat

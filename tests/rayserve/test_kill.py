@@ -24,7 +24,7 @@ from tests.rayserve.killing import (
 )
 
 from vedette.engine.bundle import Bundle
-from vedette.engine.replay import replay
+from vedette.engine.run.replay import replay
 from vedette.engine.service import Service
 from vedette.plugins import get_registry
 from vedette.store.database import Store

@@ -15,7 +15,7 @@ from ray.serve.handle import DeploymentHandle
 from tests.rayserve.recording import PLAN, recording_monitors
 
 from vedette.engine.message import Message
-from vedette.engine.transport import Busy, Refused, TransportError
+from vedette.engine.tap.transport import Busy, Refused, TransportError
 from vedette_rayserve.graph import UnsupportedRay, for_threads
 from vedette_rayserve.local import LocalRay
 from vedette_rayserve.names import CONTROL, pool_deployment

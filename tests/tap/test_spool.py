@@ -16,20 +16,20 @@ from tests.tap.transports import FAST, Wire, call, dead, loses_acks, plan, until
 
 from vedette.config.plan import TapSpec
 from vedette.engine.message import Message
-from vedette.engine.spool import Spool
-from vedette.engine.spool_folder import Folder
-from vedette.engine.tap import Tap
-from vedette.engine.tap_holdings import Holdings, Shipment
-from vedette.engine.tap_settings import Complaints
-from vedette.engine.transport import TransportError
+from vedette.engine.tap.holdings import Holdings, Shipment
+from vedette.engine.tap.settings import Complaints
+from vedette.engine.tap.spool import Spool
+from vedette.engine.tap.spool_folder import Folder
+from vedette.engine.tap.tap import Tap
+from vedette.engine.tap.transport import TransportError
 
 CHILD = """
 import sys, time
 from tests.tap.transports import FAST, Wire, call
 from vedette.config.plan import TapSpec
-from vedette.engine.tap import Tap
+from vedette.engine.tap.tap import Tap
 from vedette.engine.message import Message
-from vedette.engine.transport import TransportError
+from vedette.engine.tap.transport import TransportError
 
 root, out, sync, survive = sys.argv[1], sys.argv[2], sys.argv[3] == "sync", int(sys.argv[4])
 
@@ -277,11 +277,11 @@ def test_a_full_disk_stops_the_spool_and_not_the_tap(tmp_path: Path, monkeypatch
         raise OSError(errno.ENOSPC, "No space left on device")
 
     real = os.write
-    monkeypatch.setattr("vedette.engine.spool_folder.os.write", full)
+    monkeypatch.setattr("vedette.engine.tap.spool_folder.os.write", full)
     size = sum(p.stat().st_size for p in tmp_path.rglob("*.segment"))
     tap.offer(call(2))
     assert tap.flush(5)
-    monkeypatch.setattr("vedette.engine.spool_folder.os.write", real)
+    monkeypatch.setattr("vedette.engine.tap.spool_folder.os.write", real)
     tap.offer(call(3))
     assert tap.flush(5)
     assert wire["default"].ages() == [1.0, 2.0, 3.0]

@@ -29,9 +29,9 @@ from tests.tap.transports import (
 from vedette.config.plan import TapSpec
 from vedette.engine.capture import Call
 from vedette.engine.message import Message
-from vedette.engine.tap import Tap
-from vedette.engine.tap_settings import Timing
-from vedette.engine.transport import InProcessTransport, Refused, TransportError
+from vedette.engine.tap.settings import Timing
+from vedette.engine.tap.tap import Tap
+from vedette.engine.tap.transport import InProcessTransport, Refused, TransportError
 from vedette_specs import Batch, numeric
 
 Make = Callable[..., Tap]

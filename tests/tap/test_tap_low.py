@@ -12,9 +12,9 @@ from tests.tap.transports import FAST, Wire, call, plan, until
 from vedette.config.plan import TapSpec
 from vedette.engine.capture import Call
 from vedette.engine.message import Message
-from vedette.engine.tap import Tap
-from vedette.engine.tap_holdings import Holdings, Shipment
-from vedette.engine.transport import TransportError
+from vedette.engine.tap.holdings import Holdings, Shipment
+from vedette.engine.tap.tap import Tap
+from vedette.engine.tap.transport import TransportError
 from vedette_specs import Batch
 
 

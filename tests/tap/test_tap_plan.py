@@ -13,9 +13,9 @@ from tests.tap.transports import FAST, Receiver, Wire, call, dead, plan, until
 
 from vedette.config.plan import TapSpec
 from vedette.engine.message import TapPlan
-from vedette.engine.tap import Tap
-from vedette.engine.tap_settings import Complaints, Timing
-from vedette.engine.transport import TransportError
+from vedette.engine.tap.settings import Complaints, Timing
+from vedette.engine.tap.tap import Tap
+from vedette.engine.tap.transport import TransportError
 
 
 class LateWire(Wire):

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from tests.tap.transports import FAST, Receiver, call, plan
 
-from vedette.engine.tap import Tap
-from vedette.engine.transport import Busy, HttpTransport, Refused, TransportError
+from vedette.engine.tap.tap import Tap
+from vedette.engine.tap.transport import Busy, HttpTransport, Refused, TransportError
 
 
 class Server(ThreadingHTTPServer):

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from vedette.config.plan import CaptureSpec
 from vedette.engine.capture import Call
 from vedette.engine.message import Message, TapPlan
-from vedette.engine.tap_settings import Timing
-from vedette.engine.transport import Busy, TransportError
+from vedette.engine.tap.settings import Timing
+from vedette.engine.tap.transport import Busy, TransportError
 from vedette_specs import Batch, Schema
 
 SCHEMA = Schema({"age": "numeric", "work": "category"}, "binary", ("<=50K", ">50K"), ">50K", 0.5, "income")

@@ -13,7 +13,7 @@ from vedette_specs import Batch, Schema, hookimpl
 if TYPE_CHECKING:
     from vedette import config, plugins, testing
     from vedette.components import change, drift, explain, metrics, outlier, preprocess, sinks
-    from vedette.engine.session import Session
+    from vedette.engine.run.session import Session
 
 __all__ = [
     "Batch",
@@ -51,7 +51,7 @@ def make(name: str, /, **options: Any) -> Any:
 
 def __getattr__(name: str) -> Any:
     if name == "Session":
-        return importlib.import_module("vedette.engine.session").Session
+        return importlib.import_module("vedette.engine.run.session").Session
     if name in _MODULES:
         return importlib.import_module(_MODULES[name])
     raise AttributeError(f"module 'vedette' has no attribute {name!r}")

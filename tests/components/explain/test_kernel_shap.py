@@ -16,7 +16,7 @@ from sklearn.ensemble import RandomForestClassifier
 from vedette.components.explain.coalitions import choose, design, sizes_weights
 from vedette.components.explain.kernel_shap import KernelShap
 from vedette.components.explain.shapley import _regressed, combine, game_values
-from vedette.engine.broker import Broker, ExplainRequest, explain
+from vedette.engine.explain.broker import Broker, ExplainRequest, explain
 from vedette_specs import Batch, Explanation, NotFittedError, Schema, category, concat, numeric, tensor, text
 from vedette_specs.codec import decode, encode
 

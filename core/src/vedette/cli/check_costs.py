@@ -38,7 +38,7 @@ class Cost:
 def measure(bundle: Bundle, reference: Batch, rate: float) -> Iterator[Cost]:
     """Costs of all components whose input the reference has."""
     from vedette.engine.bundle import fits, in_order
-    from vedette.engine.views import NoInput, Views
+    from vedette.engine.work.views import NoInput, Views
 
     batch = reference.take(slice(0, ROWS))
     views = Views(batch, bundle.preprocessors)

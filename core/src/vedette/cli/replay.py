@@ -46,8 +46,8 @@ def replay(
 
     from vedette.config.loading import load_all
     from vedette.engine.bundle import build_bundle
-    from vedette.engine.logged import read_labels, read_rows
-    from vedette.engine.replay import replay as run
+    from vedette.engine.run.logged import read_labels, read_rows
+    from vedette.engine.run.replay import replay as run
     from vedette.plugins import get_registry
 
     registry = get_registry()

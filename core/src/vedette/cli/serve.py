@@ -12,7 +12,7 @@ import typer
 
 if TYPE_CHECKING:
     from vedette.config.loading import Loaded
-    from vedette.engine.gateway import Gateway
+    from vedette.engine.explain.gateway import Gateway
     from vedette.http.embedded import Embedded
 
 HELP = """Serve monitors in one process: page, API, and the model under V2 and V1 where it has a URI.
@@ -71,7 +71,7 @@ def serve(
 
 def _gateway(loaded: Loaded, model: str | None, path: Path) -> Gateway | None:
     """The model's gateway; a file in the YAML is relative to it, one of --model to where the command is given."""
-    from vedette.engine.gateway import make_gateway
+    from vedette.engine.explain.gateway import make_gateway
 
     sys.path.insert(0, os.getcwd())  # where pkg.mod:predict is looked for
     uri = model or loaded.plan.model_uri

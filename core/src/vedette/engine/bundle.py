@@ -15,9 +15,9 @@ import numpy as np
 
 from vedette.config.plan import ComponentSpec, MonitorSpec, Plan, fingerprint
 from vedette.engine.fitted import pack_component, unpack_component
-from vedette.engine.flags import OutlierFlags
 from vedette.engine.rule_names import check_rules
-from vedette.engine.views import NoInput, Views, segment_keys
+from vedette.engine.work.flags import OutlierFlags
+from vedette.engine.work.views import NoInput, Views, segment_keys
 from vedette.plugins import Registry
 from vedette_specs.batch import Batch
 from vedette_specs.codec import decode, encode

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from vedette.engine.accumulate import Failure
+from vedette.engine.work.accumulate import Failure
 from vedette_specs.results import Event, EventKind
 
 

@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection
 
-from vedette.engine import alerts
 from vedette.engine.bundle import Bundle
-from vedette.engine.worker_core import pool_id
+from vedette.engine.reduce import alerts
+from vedette.engine.work.core import pool_id
 from vedette.store import results, series
 from vedette.store.database import Store
 from vedette.store.results import AlertState

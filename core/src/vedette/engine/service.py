@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from vedette.engine.bundle import Bundle, in_order
-from vedette.engine.explaining import CannotExplain, Explaining
+from vedette.engine.explain.explaining import CannotExplain, Explaining
 from vedette.engine.frames import Results
 from vedette.engine.message import TapPlan
 from vedette.store import counters, jobs, labels, leases, panes, predictions, results, series

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 from fastapi import FastAPI
 
 from vedette.engine.service import Service
-from vedette.engine.transport import Applies
+from vedette.engine.tap.transport import Applies
 from vedette.http import errors, explain, metrics, page, predicting, reading, writing
 from vedette.http.state import State
 from vedette.http.tokens import Tokens
 
 if TYPE_CHECKING:
-    from vedette.engine.gateway import Gateway
-    from vedette.engine.tap import Tap
+    from vedette.engine.explain.gateway import Gateway
+    from vedette.engine.tap.tap import Tap
 
 ABOUT = """Monitors of one model: their results and alerts, labels for past predictions, and explanations.
 

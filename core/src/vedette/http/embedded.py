@@ -21,13 +21,13 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from vedette.engine.bundle import Bundle
-from vedette.engine.explaining import JobRunner
-from vedette.engine.gateway import Gateway
+from vedette.engine.explain.explaining import JobRunner
+from vedette.engine.explain.gateway import Gateway
 from vedette.engine.message import TapPlan
-from vedette.engine.runtime import Runtime
+from vedette.engine.run.runtime import Runtime
 from vedette.engine.service import Service
-from vedette.engine.tap import Tap
-from vedette.engine.transport import InProcessTransport
+from vedette.engine.tap.tap import Tap
+from vedette.engine.tap.transport import InProcessTransport
 from vedette.http.app import create_app
 from vedette.http.errors import answer
 from vedette.http.markup import Markup, tag

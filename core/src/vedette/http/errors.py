@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from vedette.engine.capture import Undecodable
-from vedette.engine.gateway import GatewayError
+from vedette.engine.explain.gateway import GatewayError
 from vedette.engine.service import BadRequest
 from vedette.http.answers import Json
 from vedette.store.database import StoreError

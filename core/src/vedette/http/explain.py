@@ -12,8 +12,8 @@ from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
 from vedette.config.plan import CaptureSpec
-from vedette.engine.broker import ModelCallError
 from vedette.engine.capture import Call, decode
+from vedette.engine.explain.broker import ModelCallError
 from vedette.engine.service import BadRequest, CannotExplain, Service
 from vedette.http import documents as out
 from vedette.http.answers import Json

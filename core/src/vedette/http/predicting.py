@@ -16,9 +16,9 @@ from starlette.responses import Response
 from vedette.config.plan import CaptureSpec
 from vedette.engine.capture import Call, decode
 from vedette.engine.capture.body import read_body
-from vedette.engine.gateway import Answer, Gateway
+from vedette.engine.explain.gateway import Answer, Gateway
 from vedette.engine.service import Service
-from vedette.engine.tap import Tap
+from vedette.engine.tap.tap import Tap
 from vedette.http import documents as out
 from vedette.http.answers import Json
 from vedette.http.bodies import Body, body, document

@@ -10,7 +10,7 @@ import anyio
 from fastapi import Depends, Request
 
 from vedette.engine.service import Service
-from vedette.engine.transport import Applies
+from vedette.engine.tap.transport import Applies
 from vedette.http.tokens import Tokens
 
 MAX_INGESTS = 16  # messages committed at a time: those beyond wait without a thread

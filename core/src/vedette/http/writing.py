@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
 from vedette.engine.service import BadRequest
-from vedette.engine.transport import Applies
+from vedette.engine.tap.transport import Applies
 from vedette.http import documents as out
 from vedette.http.answers import Json
 from vedette.http.bodies import BINARY, MAX_MESSAGE, Body, body, document

@@ -10,8 +10,10 @@ from vedette.plugins.calls import HookCalls, PluginFailure
 from vedette.plugins.errors import BrokenComponent, UnknownComponent, did_you_mean
 from vedette.plugins.importing import import_component
 from vedette.plugins.options import Option, build, options_of, validate_options
-from vedette_specs import BaseComponent, Component, Event
+from vedette_specs import Component, Event
 from vedette_specs.hooks import COMPONENT_KINDS, DETECTOR_KINDS, ComponentKind
+
+UNMADE_KINDS: tuple[ComponentKind, ...] = ("platform",)  # what is found by name, but not made with options
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class Registry:
         if found:
             choices = ", ".join(f"{r.qualified} ({r.kind})" for r in found)
             raise UnknownComponent(f"{name!r} is ambiguous: {choices}; write the name with its plugin")
-        names = sorted({r.full_name for r in among})
+        names = sorted({r.full_name for r in among if kinds or r.kind not in UNMADE_KINDS})
         elsewhere = [r.kind for r in self.components if name in (r.name, r.qualified)]
         hint = f"; there is a {elsewhere[0]} of this name" if elsewhere else did_you_mean(name, names)
         raise UnknownComponent(f"there is no {what} {name!r}{hint}; there is: {', '.join(names) or 'none'}")
@@ -82,10 +84,10 @@ class Registry:
 
     def build(self, name: str, options: Mapping[str, Any], kinds: Sequence[ComponentKind] | None = None) -> Any:
         """`make` for options in a mapping, which may be called `kinds` too."""
-        cls = self.load(name, kinds)
-        if not issubclass(cls, BaseComponent):
-            raise BrokenComponent(f"{name!r} is a {self.find(name, kinds).kind}: it is not made with options")
-        return build(cls, options, name)
+        kind = self.find(name, kinds).kind
+        if kind in UNMADE_KINDS:
+            raise BrokenComponent(f"{name!r} is a {kind}: it is not made with options")
+        return build(self.load(name, kinds), options, name)
 
     def options(self, name: str, kinds: Sequence[ComponentKind] | None = None) -> dict[str, Option]:
         """The options of a component by name: type, default, JSON Schema."""

@@ -9,12 +9,12 @@ from functools import partial
 from typing import Any
 
 from vedette.config.plan import Plan
-from vedette.engine.dispatch import Dispatcher
 from vedette.engine.message import Message
-from vedette.engine.reducer import Reducer
-from vedette.engine.retention import Retention
+from vedette.engine.reduce.dispatch import Dispatcher
+from vedette.engine.reduce.reducer import Reducer
+from vedette.engine.reduce.retention import Retention
 from vedette.engine.service import Service
-from vedette.engine.worker_core import pool_id
+from vedette.engine.work.core import pool_id
 from vedette.store import jobs
 from vedette.store import log as batch_log
 from vedette_rayserve.api import http_app

@@ -6,8 +6,8 @@ import asyncio
 import logging
 import threading
 
-from vedette.engine.explaining import Explaining, JobRunner
-from vedette.engine.worker import Worker
+from vedette.engine.explain.explaining import Explaining, JobRunner
+from vedette.engine.work.worker import Worker
 from vedette_rayserve.meter import Meter
 from vedette_rayserve.model_handle import ModelHandle
 from vedette_rayserve.opening import open_bundle

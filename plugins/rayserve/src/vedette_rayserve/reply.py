@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from vedette.engine.transport import Busy, Refused, TransportError
+from vedette.engine.tap.transport import Busy, Refused, TransportError
 from vedette_specs.codec import CodecError
 
 Reply = tuple[str, Any]

@@ -16,8 +16,8 @@ from vedette.engine.capture import Call
 from vedette_rayserve.calls import UNREADABLE, call_of, call_of_exchange
 
 if TYPE_CHECKING:
-    from vedette.engine.tap import Tap
-    from vedette.engine.transport import Transport
+    from vedette.engine.tap.tap import Tap
+    from vedette.engine.tap.transport import Transport
     from vedette_rayserve.asgi import Exchange
 
 LIMIT = 4 << 20  # bytes of one body that are kept; a longer one is counted as undecodable
@@ -84,7 +84,7 @@ class Tapping:
         if self._tap is None:
             with self._lock:
                 if self._tap is None:
-                    from vedette.engine.tap import Tap  # not before a prediction is made
+                    from vedette.engine.tap.tap import Tap  # not before a prediction is made
 
                     self._tap = Tap(self.spec.connect(), self.spec.tap)
         return self._tap

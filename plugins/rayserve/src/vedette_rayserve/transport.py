@@ -10,7 +10,7 @@ from ray.serve.exceptions import BackPressureError, RayServeException
 from ray.serve.handle import DeploymentHandle
 
 from vedette.engine.message import Message, TapPlan
-from vedette.engine.transport import Busy, TransportError
+from vedette.engine.tap.transport import Busy, TransportError
 from vedette_rayserve.graph import UnsupportedRay, for_threads
 from vedette_rayserve.names import CONTROL, pool_deployment
 from vedette_rayserve.reply import opened

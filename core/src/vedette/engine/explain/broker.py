@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 
-from vedette.engine.broker_calls import Caller, ModelCallError
-from vedette.engine.broker_rows import AnswerCache
-from vedette.engine.broker_session import ExplainRequest, Session
+from vedette.engine.explain.calls import Caller, ModelCallError
+from vedette.engine.explain.rows import AnswerCache
+from vedette.engine.explain.session import ExplainRequest, Session
 from vedette_specs import Batch, Explainer, Explanation, Predict
 
 __all__ = ["Broker", "ExplainRequest", "ModelCallError", "explain"]

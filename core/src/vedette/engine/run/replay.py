@@ -15,12 +15,12 @@ import numpy as np
 
 from vedette.engine import lifecycle
 from vedette.engine.bundle import Bundle
-from vedette.engine.explaining import JobRunner
-from vedette.engine.feed import ROWS, Feed, identified
-from vedette.engine.reducer import Reducer
-from vedette.engine.runtime import ends_after
+from vedette.engine.explain.explaining import JobRunner
+from vedette.engine.reduce.reducer import Reducer
+from vedette.engine.run.feed import ROWS, Feed, identified
+from vedette.engine.run.runtime import ends_after
 from vedette.engine.service import Service
-from vedette.engine.worker_core import WorkerCore
+from vedette.engine.work.core import WorkerCore
 from vedette.plugins import Registry
 from vedette.store import labels
 from vedette.store.database import Store

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from sqlalchemy import Connection
 
 from vedette.config.plan import WindowSpec
-from vedette.engine.evaluate import Evaluator, decode_states
-from vedette.engine.windows import Due, SlidingWindow, Span, TwoStacks, join_all
+from vedette.engine.reduce.evaluate import Evaluator, decode_states
+from vedette.engine.reduce.windows import Due, SlidingWindow, Span, TwoStacks, join_all
 from vedette.store import panes, series
 from vedette.store.panes import Pane
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from vedette.engine.gateway import BadModelUri, GatewayError
+from vedette.engine.explain.gateway import BadModelUri, GatewayError
 from vedette_specs.batch import Batch
 from vedette_specs.columns import Column
 from vedette_specs.schema import Schema

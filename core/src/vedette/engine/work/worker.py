@@ -11,11 +11,11 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 from vedette.engine.bundle import Bundle
-from vedette.engine.dispatch import Dispatcher
-from vedette.engine.reducer import Reducer
-from vedette.engine.retention import Retention
-from vedette.engine.transport import Busy
-from vedette.engine.worker_core import Parsed, WorkerCore
+from vedette.engine.reduce.dispatch import Dispatcher
+from vedette.engine.reduce.reducer import Reducer
+from vedette.engine.reduce.retention import Retention
+from vedette.engine.tap.transport import Busy
+from vedette.engine.work.core import Parsed, WorkerCore
 from vedette.plugins import Registry
 from vedette.store.database import Store
 

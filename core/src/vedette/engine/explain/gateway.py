@@ -104,10 +104,10 @@ def make_gateway(uri: str, schema: Schema, *, timeout: float = TIMEOUT, base: Pa
 def _model(uri: str, schema: Schema, timeout: float, base: Path) -> Model:
     scheme = urlsplit(uri).scheme
     if scheme in ("http", "https"):
-        from vedette.engine.gateway_http import http_model
+        from vedette.engine.explain.gateway_http import http_model
 
         return http_model(uri, schema, timeout)
-    from vedette.engine.gateway_local import import_target, load_skops
+    from vedette.engine.explain.gateway_local import import_target, load_skops
 
     if uri.startswith("models:/"):
         extra = "pip install 'vedette[mlflow]'"

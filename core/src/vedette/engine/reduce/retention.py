@@ -8,8 +8,8 @@ from sqlalchemy import Connection
 
 from vedette.config.plan import MonitorSpec, Plan
 from vedette.engine.bundle import Bundle
-from vedette.engine.evaluate import Evaluator
-from vedette.engine.moving import merged_panes
+from vedette.engine.reduce.evaluate import Evaluator
+from vedette.engine.reduce.moving import merged_panes
 from vedette.store import jobs, log, outbox, panes, predictions, results, series
 from vedette.store.database import Store
 from vedette.store.panes import Pane

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from sqlalchemy import Connection
 
-from vedette.engine.accumulate import Accumulator, Failure
 from vedette.engine.bundle import Bundle
 from vedette.engine.events import failure_event
 from vedette.engine.message import Message
+from vedette.engine.work.accumulate import Accumulator, Failure
 from vedette.store import counters, log, outbox, panes, predictions, series
 from vedette.store.database import Store
 from vedette.store.log import Fenced, LogRow

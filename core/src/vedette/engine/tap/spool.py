@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vedette.engine.spool_folder import Folder
-from vedette.engine.tap_holdings import Holdings, Shipment
-from vedette.engine.tap_settings import Complaints
+from vedette.engine.tap.holdings import Holdings, Shipment
+from vedette.engine.tap.settings import Complaints
+from vedette.engine.tap.spool_folder import Folder
 from vedette_specs.codec import CodecError
 
 _TOP_UP = 4096  # adopted records in memory at a time (their places only)

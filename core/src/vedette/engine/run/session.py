@@ -13,15 +13,15 @@ import numpy as np
 
 from vedette.config.plan import Plan
 from vedette.engine.bundle import build_bundle
-from vedette.engine.explaining import JobRunner
-from vedette.engine.feed import Feed, identified
+from vedette.engine.explain.explaining import JobRunner
 from vedette.engine.frames import Results
 from vedette.engine.message import TapPlan
-from vedette.engine.runtime import Runtime
+from vedette.engine.run.feed import Feed, identified
+from vedette.engine.run.runtime import Runtime
 from vedette.engine.service import Service
-from vedette.engine.tap import Tap
-from vedette.engine.transport import InProcessTransport
-from vedette.engine.worker import WorkerSettings
+from vedette.engine.tap.tap import Tap
+from vedette.engine.tap.transport import InProcessTransport
+from vedette.engine.work.worker import WorkerSettings
 from vedette.plugins import Registry, get_registry
 from vedette.store.database import Store
 from vedette_specs.batch import Batch

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from vedette.engine.explain.gateway import Answer, BadModelUri, GatewayError
 from vedette.engine.fitted import TRUSTED_PREFIXES
-from vedette.engine.gateway import Answer, BadModelUri, GatewayError
 from vedette_specs.batch import Batch
 from vedette_specs.columns import category
 from vedette_specs.convert import as_tabular

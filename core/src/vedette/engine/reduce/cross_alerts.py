@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from vedette.config.plan import AlertSpec
-from vedette.engine import alerts
 from vedette.engine.bundle import Bundle
+from vedette.engine.reduce import alerts
 from vedette.store import leases, results
 from vedette.store.database import Store
 from vedette.store.leases import Lease

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from vedette.engine.broker_calls import Caller, Ticket
+from vedette.engine.explain.calls import Caller, Ticket
 from vedette_specs import Ask, Batch, BudgetExhausted, ExplainContext, Explainer, Explanation, Steps
 
 

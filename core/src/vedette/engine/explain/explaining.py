@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from vedette.config.plan import ExplainerSpec
-from vedette.engine.broker import Broker
 from vedette.engine.bundle import Bundle
 from vedette.engine.events import make_event, seed_of
-from vedette.engine.flags import OutlierFlags
-from vedette.engine.views import Views
+from vedette.engine.explain.broker import Broker
+from vedette.engine.work.flags import OutlierFlags
+from vedette.engine.work.views import Views
 from vedette.store import jobs, outbox
 from vedette.store.database import Store
 from vedette.store.jobs import Job
@@ -23,6 +23,7 @@ from vedette_specs.columns import Floats
 from vedette_specs.components import Predict
 
 logger = logging.getLogger("vedette.explain")
+NO_EXPLAINER = "explainer: none is declared; add to the YAML, say: explainers: {why: {use: kernel_shap}}"
 
 
 class CannotExplain(ValueError):
@@ -60,10 +61,12 @@ class Explaining:
     def explainer(self, name: str | None) -> ExplainerSpec:
         """The named explainer, or the first one."""
         specs = {spec.name: spec for spec in self.bundle.plan.explainers}
-        if name is None and specs:
+        if not specs:
+            raise CannotExplain(NO_EXPLAINER)
+        if name is None:
             return next(iter(specs.values()))
         if name not in specs:
-            raise CannotExplain(f"explainer: {name!r} is not declared; there are: {', '.join(specs) or 'none'}")
+            raise CannotExplain(f"explainer: {name!r} is not declared; there are: {', '.join(specs)}")
         return specs[name]
 
     def explain(

@@ -11,13 +11,13 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from vedette.engine.accumulate import needs_labels
 from vedette.engine.bundle import Bundle
-from vedette.engine.closing import SETTLED, SeriesReducer
-from vedette.engine.cross_alerts import CrossAlerts
-from vedette.engine.evaluate import ComponentFailed
-from vedette.engine.joiner import Joiner
-from vedette.engine.worker_core import pool_id
+from vedette.engine.reduce.closing import SETTLED, SeriesReducer
+from vedette.engine.reduce.cross_alerts import CrossAlerts
+from vedette.engine.reduce.evaluate import ComponentFailed
+from vedette.engine.reduce.joiner import Joiner
+from vedette.engine.work.accumulate import needs_labels
+from vedette.engine.work.core import pool_id
 from vedette.plugins import Registry
 from vedette.store import leases, log, panes, series
 from vedette.store.database import Store

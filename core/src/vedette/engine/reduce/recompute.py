@@ -6,8 +6,8 @@ import numpy as np
 from sqlalchemy import Connection
 
 from vedette.config.plan import MonitorSpec
-from vedette.engine.accumulate import Accumulator, ticks_of
 from vedette.engine.bundle import Bundle
+from vedette.engine.work.accumulate import Accumulator, ticks_of
 from vedette.store import labels, panes, predictions, series
 from vedette.store.labels import Label
 from vedette.store.panes import Pane

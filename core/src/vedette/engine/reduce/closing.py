@@ -11,15 +11,15 @@ from typing import Any
 from sqlalchemy import Connection
 
 from vedette.config.plan import MonitorSpec, WindowSpec
-from vedette.engine import alerts
-from vedette.engine.accumulate import Failure
 from vedette.engine.bundle import Bundle
-from vedette.engine.evaluate import Evaluator, body_of, with_labels
 from vedette.engine.events import event_id, failure_event, make_event, seed_of
-from vedette.engine.flags import OutlierFlags
-from vedette.engine.moving import MovingWindows, merged_panes
-from vedette.engine.recompute import recompute_tick
-from vedette.engine.windows import Span, ended_windows, join_all
+from vedette.engine.reduce import alerts
+from vedette.engine.reduce.evaluate import Evaluator, body_of, with_labels
+from vedette.engine.reduce.moving import MovingWindows, merged_panes
+from vedette.engine.reduce.recompute import recompute_tick
+from vedette.engine.reduce.windows import Span, ended_windows, join_all
+from vedette.engine.work.accumulate import Failure
+from vedette.engine.work.flags import OutlierFlags
 from vedette.store import jobs, labels, leases, outbox, panes, results, series
 from vedette.store.database import Store
 from vedette.store.jobs import Job

@@ -15,12 +15,12 @@ import numpy as np
 from vedette.config.plan import TapSpec
 from vedette.engine.capture.call import Call, weigh
 from vedette.engine.message import TapPlan
-from vedette.engine.spool import Spool
-from vedette.engine.tap_capturing import Capturing
-from vedette.engine.tap_holdings import Holdings
-from vedette.engine.tap_sending import Sending
-from vedette.engine.tap_settings import Complaints, Timing
-from vedette.engine.transport import Transport, TransportError
+from vedette.engine.tap.capturing import Capturing
+from vedette.engine.tap.holdings import Holdings
+from vedette.engine.tap.sending import Sending
+from vedette.engine.tap.settings import Complaints, Timing
+from vedette.engine.tap.spool import Spool
+from vedette.engine.tap.transport import Transport, TransportError
 from vedette_specs.batch import Batch
 
 

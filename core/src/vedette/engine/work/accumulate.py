@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from vedette.config.plan import MonitorSpec
 from vedette.engine.bundle import Bundle, fits, in_order
-from vedette.engine.flags import OutlierFlags
-from vedette.engine.views import NoInput, Views, segment_keys
+from vedette.engine.work.flags import OutlierFlags
+from vedette.engine.work.views import NoInput, Views, segment_keys
 from vedette.store.panes import Pane
 from vedette_specs.batch import Batch
 from vedette_specs.codec import encode

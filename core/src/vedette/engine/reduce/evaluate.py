@@ -9,7 +9,7 @@ from typing import Any
 from vedette.config.plan import ComponentSpec, LabelsSpec, MonitorSpec
 from vedette.engine.bundle import Bundle
 from vedette.engine.events import seed_of
-from vedette.engine.windows import Span
+from vedette.engine.reduce.windows import Span
 from vedette_specs.codec import decode
 from vedette_specs.components import Folded, Memory, Metric, ResultContext, Tick
 from vedette_specs.results import Result, json_number

@@ -9,7 +9,7 @@ from vedette.config.plan import MonitorSpec, Plan
 from vedette.engine import lifecycle
 from vedette.engine.bundle import Bundle
 from vedette.engine.lifecycle import Change
-from vedette.engine.worker import Worker, WorkerSettings
+from vedette.engine.work.worker import Worker, WorkerSettings
 from vedette.plugins import Registry
 from vedette.store import labels
 from vedette.store.database import Store

@@ -17,8 +17,8 @@ from vedette.engine.capture.call import Call, Undecodable, failed
 from vedette.engine.capture.columns import missing_column
 from vedette.engine.capture.decode import Rows, build, read
 from vedette.engine.message import TapPlan
-from vedette.engine.tap_holdings import Holdings, Offered, Shipment
-from vedette.engine.tap_settings import Complaints, Timing
+from vedette.engine.tap.holdings import Holdings, Offered, Shipment
+from vedette.engine.tap.settings import Complaints, Timing
 from vedette_specs.batch import Batch, concat
 
 Mint = Callable[[], str]

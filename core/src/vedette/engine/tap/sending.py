@@ -6,9 +6,9 @@ import threading
 from collections.abc import Callable
 
 from vedette.engine.message import Message
-from vedette.engine.tap_holdings import Holdings, Shipment
-from vedette.engine.tap_settings import Complaints, Timing
-from vedette.engine.transport import Busy, Refused, Transport, TransportError
+from vedette.engine.tap.holdings import Holdings, Shipment
+from vedette.engine.tap.settings import Complaints, Timing
+from vedette.engine.tap.transport import Busy, Refused, Transport, TransportError
 
 
 class Sending:

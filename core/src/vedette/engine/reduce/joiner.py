@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from vedette.config.plan import MonitorSpec
-from vedette.engine.accumulate import Accumulator, needs_labels
 from vedette.engine.bundle import Bundle
 from vedette.engine.events import failure_event
-from vedette.engine.recompute import attach
+from vedette.engine.reduce.recompute import attach
+from vedette.engine.work.accumulate import Accumulator, needs_labels
 from vedette.store import labels, leases, outbox, panes, predictions, series
 from vedette.store.database import Store
 from vedette.store.labels import Label

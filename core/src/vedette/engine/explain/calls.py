@@ -10,7 +10,7 @@ from itertools import groupby
 
 import numpy as np
 
-from vedette.engine.broker_rows import AnswerCache, row_keys, signature, visible
+from vedette.engine.explain.rows import AnswerCache, row_keys, signature, visible
 from vedette_specs import Batch, Floats, Predict, concat
 
 

@@ -1,0 +1,1 @@
+"""Explanations: the query broker, the ways to the model, and explain jobs."""

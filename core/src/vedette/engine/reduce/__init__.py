@@ -1,0 +1,1 @@
+"""What one holder a pool runs: close ticks, compute results, judge alerts, join labels."""

@@ -1,0 +1,1 @@
+"""What a monitor replica runs: commit, count, checkpoint, adopt."""
