@@ -9,7 +9,7 @@ from tests.engine.traffic import bundle_of, metric, monitor, plan_of, tumbling
 
 from vedette.config import load_text
 from vedette.config.plan import ComponentSpec, ExplainerSpec
-from vedette.engine.explaining import NO_EXPLAINER, CannotExplain, Explaining
+from vedette.engine.explain.explaining import NO_EXPLAINER, CannotExplain, Explaining
 
 KERNEL = ComponentSpec("explainer", "kernel_shap")
 

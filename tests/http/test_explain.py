@@ -148,3 +148,4 @@ def test_without_an_explainer(tmp_path: Path) -> None:
     with site(tmp_path, YAML[: YAML.index("explainers:")]) as found:
         reply = found.client.post("/explain", json={"instances": RECORDS})
         assert (reply.status_code, reply.json()["field"]) == (404, "explainer")
+        assert "add to the YAML, say: explainers: {" in reply.text

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from vedette.config.plan import CaptureSpec
 from vedette.engine.capture import Call, decode
 from vedette.engine.explain.broker import ModelCallError
+from vedette.engine.explain.explaining import NO_EXPLAINER
 from vedette.engine.service import BadRequest, CannotExplain, Service
 from vedette.http import documents as out
 from vedette.http.answers import Json
@@ -85,9 +86,10 @@ def _run(
 
 def _check_can(service: Service, explainer: str | None, target: str) -> None:
     names = [spec.name for spec in service.plan.explainers]
-    if not names or (explainer is not None and explainer not in names):
-        there = f"there are: {', '.join(names)}" if names else "no explainer is declared"
-        raise HttpError(404, f"explainer: {explainer!r} does not exist; {there}", "explainer")
+    if not names:
+        raise HttpError(404, NO_EXPLAINER, "explainer")
+    if explainer is not None and explainer not in names:
+        raise HttpError(404, f"explainer: {explainer!r} does not exist; there are: {', '.join(names)}", "explainer")
     targets = ["model", *(m.name for m in service.plan.monitors if m.kind in ("outlier", "adversarial"))]
     if target not in targets:
         raise HttpError(400, f"target: {target!r} cannot be explained; allowed: {', '.join(targets)}", "target")
