@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -51,10 +52,22 @@ def paths(tree: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 PATHS = list(paths(TREE))
+
+
+def always() -> set[tuple[Any, ...]]:
+    """Every section, and one path inside each: the same ones in every run. The others are slow in sum."""
+    chosen = random.Random(5)
+    inside = {section: [path for path in PATHS if path[0] == section and len(path) > 1] for section in TREE}
+    return {(section,) for section in TREE} | {chosen.choice(some) for some in inside.values() if some}
+
+
+ALWAYS = always()
+EACH = [pytest.param(p, id=".".join(map(str, p)), marks=[] if p in ALWAYS else [pytest.mark.slow]) for p in PATHS]
 SCALARS = [None, True, False, 0, -1, 3, 1.5, float("inf"), 10**30, "", "x", "\u2028", "é" * 200]
 TEXTS = ["1h", "5 rows", "1 per 5 rows", "5 per 1m", "${X}", "${", "drift.score", "not a rule (", "auto", "performance"]
 NESTED = [[], [[]], [None], ["a", "a"], {}, {"a": {}}, {"use": 3}, {"use": "nope", "x": 1}, {"when": None}]
-VALUES = st.sampled_from([*SCALARS, *TEXTS, *NESTED])
+VALUES = [*SCALARS, *TEXTS, *NESTED]
+SHARED = [HealthCheck.function_scoped_fixture]
 
 
 def check(text: str, folder: Path) -> None:
@@ -88,18 +101,25 @@ def test_unchanged_it_is_a_plan(folder: Path) -> None:
     assert len(load_text(FULL, "m.yaml", folder, env={}).monitors) == 4
 
 
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: ".".join(map(str, path)))
+@pytest.mark.parametrize("path", EACH)
 def test_any_value_may_be_missing(path: tuple[Any, ...], folder: Path) -> None:
     check(yaml.safe_dump(changed(path, None)), folder)
 
 
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(path=st.sampled_from(PATHS), value=VALUES)
+@pytest.mark.parametrize("value", VALUES, ids=repr)
+def test_every_kind_of_value_may_be_wrong(value: Any, folder: Path) -> None:
+    path = random.Random(VALUES.index(value)).choice(PATHS)
+    check(yaml.safe_dump(changed(path, value), allow_unicode=True), folder)
+
+
+@pytest.mark.slow
+@settings(max_examples=300, suppress_health_check=SHARED)
+@given(path=st.sampled_from(PATHS), value=st.sampled_from(VALUES))
 def test_any_value_may_be_wrong(path: tuple[Any, ...], value: Any, folder: Path) -> None:
     check(yaml.safe_dump(changed(path, value), allow_unicode=True), folder)
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=SHARED)
 @given(at=st.integers(0, len(FULL) - 1), length=st.integers(0, 12), text=st.text(max_size=3))
 def test_any_text_may_be_torn(at: int, length: int, text: str, folder: Path) -> None:
     check(FULL[:at] + text + FULL[at + length :], folder)
