@@ -144,6 +144,11 @@ CASES: list[tuple[str, str]] = [
     ("pools: {heavy: {cpus: .inf}}", "5:23: cpus: a finite number is expected, not inf"),
     ("sinks: {s: {use: log, severity: [panic]}}", "'panic' is not allowed; allowed: info, warn, page"),
     ("sinks: {s: {use: webhook}}", "5:18: webhook: option 'url': is required"),
+    ("monitors: {a: {detect: ks, window: {spam: 1h}}}", "5:37: unknown key 'spam'; did you mean 'span'?"),
+    ("monitors: {a: {detect: ks, window: [1h, {spam: 1h}]}}", "5:42: unknown key 'spam'; did you mean 'span'?"),
+    ("monitors: {a: {detect: ks, window: {last: 9 rows, ever: 3 rows}}}", "unknown key 'ever'; did you mean 'every'?"),
+    ("windows: {w: {spam: 1h}}\nmonitors: {a: {detect: ks, window: w}}", "5:15: unknown key 'spam'; did you mean"),
+    ("monitors: {a: {metrics: [{use: accuracy, as: {b: c}}]}}", "5:46: as: a text is expected, not a mapping"),
     # names
     ("monitors: {Drift: {detect: ks}}", "5:12: 'Drift' is no name; a name is small letters, digits and _"),
     ("monitors: {inputs: {detect: ks}}", "5:12: 'inputs' is a reserved word"),

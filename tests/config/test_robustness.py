@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vedette.config import ConfigError, load_text
+from vedette.config.faults import Fault, Source
+from vedette.config.reading import read
+from vedette.config.validation import validate
 
 FULL = """\
 version: 1
@@ -72,7 +76,7 @@ SHARED = [HealthCheck.function_scoped_fixture]
 
 def check(text: str, folder: Path) -> None:
     """Faults lie within the file, and say something."""
-    faults = ()
+    faults: tuple[Fault, ...] = ()
     try:
         load_text(text, "m.yaml", folder, env={})
     except ConfigError as error:
@@ -110,6 +114,15 @@ def test_any_value_may_be_missing(path: tuple[Any, ...], folder: Path) -> None:
 def test_every_kind_of_value_may_be_wrong(value: Any, folder: Path) -> None:
     path = random.Random(VALUES.index(value)).choice(PATHS)
     check(yaml.safe_dump(changed(path, value), allow_unicode=True), folder)
+
+
+@pytest.mark.parametrize("values", [NESTED[-4:-2], pytest.param(VALUES, marks=pytest.mark.slow)], ids=["some", "all"])
+def test_validation_comes_to_an_end(values: list[Any]) -> None:
+    """It leaves out what is at fault until the rest is valid, whatever stands wherever."""
+    for path, value in itertools.product(PATHS, values):
+        tree, _ = read(Source("m.yaml", yaml.safe_dump(changed(path, value), allow_unicode=True)))
+        if tree is not None:
+            validate(tree, [])
 
 
 @pytest.mark.slow

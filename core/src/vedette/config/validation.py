@@ -40,12 +40,15 @@ def validate(tree: Node, faults: list[Fault]) -> tuple[Document, set[Path]]:
             return Document.model_validate(data), left_out
         except ValidationError as error:
             first = not left_out  # later rounds only see what is left after the first
+            before = set(left_out)
             for item in error.errors(include_url=False):
                 path = tuple(part for part in item["loc"] if not _is_member(part))
                 kind = "extra_forbidden" if "[key]" in item["loc"] else item["type"]
                 if first:
                     faults.append(_fault(tree, path, {**item, "type": kind}))
                 cut = path[:-1] if _torn(tree, path) else _unit(path, kind)
+                if cut in before:  # cutting it did not help: the whole section goes, so that this ends
+                    cut = path[:1]
                 left_out.add(cut)
                 _cut(data, cut)
 
@@ -124,12 +127,11 @@ def keys_at(path: Path) -> list[str]:
     """The keys that a mapping at `path` may have."""
     found: Any = Document
     for part in path:
+        if isinstance(part, int):
+            continue  # `_model_in` looks through lists
         model = _model_in(found)
         fields = {(field.alias or name): field for name, field in model.model_fields.items()} if model else {}
-        if model is not None:
-            found = fields[str(part)].annotation if str(part) in fields else None
-        elif not isinstance(part, int):
-            found = _value_type(found)
+        found = (fields[part].annotation if part in fields else None) if model is not None else _value_type(found)
     model = _model_in(found)
     return [field.alias or name for name, field in model.model_fields.items()] if model else []
 
@@ -156,6 +158,8 @@ def _is_member(part: str | int) -> bool:
 
 def _unit(path: Path, kind: str) -> Path:
     """What to leave out, so that the rest can still be judged: a key, a named entry or a section."""
+    if path[:1] == ("windows",) or path[2:3] == ("window",):  # without one of its keys it would be another window
+        return path[:2] if path[0] == "windows" else path[:3]
     if kind == "extra_forbidden" or (path[:1] == ("monitors",) and path[2:3] and path[2] in _APART):
         return path if kind == "extra_forbidden" else path[:3]
     return path[:2] if path and path[0] in NAMED else path[:1]
@@ -167,6 +171,8 @@ def _cut(data: dict[str, Any], path: Path) -> None:
         return
     holder: Any = data
     for part in path[:-1]:
+        if isinstance(part, int) and isinstance(holder, dict):
+            continue  # one item that stands for a list of it
         holder = holder[int(part)] if isinstance(holder, list) else holder.get(part)
         if not isinstance(holder, dict | list):
             return
