@@ -210,7 +210,8 @@ class Service:
                 if row.pool == primary:
                     for name, value in json.loads(row.counters).items():
                         total[name] = total.get(name, 0) + int(value)
-            total |= {f"worker_{name}": n for name, n in counters.totals(connection, self.model).items()}
+            for name, n in counters.totals(connection, self.model).items():
+                total[name if name.startswith("labels_") else f"worker_{name}"] = n
             log = select(func.count(), func.coalesce(func.sum(batch_log.c.rows), 0))
             log = log.where(batch_log.c.pool.startswith(f"{self.model}/", autoescape=True))
             total["logged_batches"], _ = connection.execute(log.where(batch_log.c.poisoned.is_(False))).one()

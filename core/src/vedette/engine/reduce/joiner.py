@@ -10,10 +10,10 @@ from sqlalchemy import Connection
 
 from vedette.config.plan import MonitorSpec
 from vedette.engine.bundle import Bundle
-from vedette.engine.events import failure_event
-from vedette.engine.reduce.recompute import attach
+from vedette.engine.failures import report_failures
+from vedette.engine.reduce.recompute import attach, readable
 from vedette.engine.work.accumulate import Accumulator, needs_labels
-from vedette.store import labels, leases, outbox, panes, predictions, series
+from vedette.store import counters, labels, leases, panes, predictions, series
 from vedette.store.database import Store
 from vedette.store.labels import Label
 from vedette.store.leases import Lease
@@ -52,19 +52,51 @@ class Joiner:
                 return seen
 
     def _join(self, connection: Connection, waiting: Sequence[Label], now: float) -> None:
-        latest = {label.key: label for label in sorted(waiting, key=lambda label: label.id)}
-        rows = self._rows_of(connection, latest.values())
-        found = {key: latest[key] for key in rows}
-        in_force = labels.applied(connection, self.model, found)
+        rows = self._rows_of(connection, waiting)
+        matched = sorted((label for label in waiting if label.key in rows), key=lambda label: label.id)
+        in_force = labels.applied(connection, self.model, {label.key for label in matched})
+        matched = self._readable(connection, matched)
+        found = {label.key: label for label in self._of_first_annotator(connection, matched, in_force)}
+        if found:
+            self._lock(connection)
         # one that waited for its prediction may come after a later one that did not have to
         changed = {k: v for k, v in found.items() if k in in_force and _corrects(v, in_force[k])}
         new = {key: label for key, label in found.items() if key not in in_force}
         taken = {label.id for label in [*changed.values(), *new.values()]}
-        over = [label.id for label in waiting if label.key in rows and label.id not in taken]
+        over = [label.id for label in matched if label.id not in taken]
         labels.set_state(connection, over, "superseded")
         self._correct(connection, changed, in_force, rows, now)
         self._apply(connection, new, rows, now)
         self._wait(connection, [label for label in waiting if label.key not in rows], now)
+
+    def _lock(self, connection: Connection) -> None:
+        """A recomputation sees these labels and their part, or neither; in order of id, before all other rows."""
+        active = {s.monitor: s.id for s in series.active(connection, self.model) if s.status == "active"}
+        for series_id in sorted(active[m.name] for m in self._running(active)):
+            series.lock(connection, series_id)
+
+    def _readable(self, connection: Connection, matched: list[Label]) -> list[Label]:
+        """The labels that today's task can read; the others can never be joined, and are counted."""
+        read = readable(matched, self.bundle.plan.schema)
+        strange = [label.id for label in matched if label.id not in read]
+        labels.set_state(connection, strange, "unmatched")
+        self._count(connection, "labels_unreadable", len(strange))
+        return [label for label in matched if label.id in read]
+
+    def _of_first_annotator(
+        self, connection: Connection, matched: list[Label], in_force: dict[Key, Label]
+    ) -> list[Label]:
+        """A second annotator disagrees, which is no correction: the labels of a row's first one stay in force."""
+        first = {key: label.annotator for key, label in in_force.items()}
+        for label in matched:
+            first.setdefault(label.key, label.annotator)
+        own = [label for label in matched if label.annotator == first[label.key]]
+        self._count(connection, "labels_other_annotator", len(matched) - len(own))
+        return own
+
+    def _count(self, connection: Connection, name: str, n: int) -> None:
+        if n:
+            counters.add(connection, self.model, {name: n})
 
     def _rows_of(self, connection: Connection, wanted: Iterable[Label]) -> dict[Key, tuple[Batch, int]]:
         """(request, row) -> the block that holds it, and the position there."""
@@ -87,19 +119,13 @@ class Joiner:
         if not new:
             return
         active = {s.monitor: s.id for s in series.active(connection, self.model) if s.status == "active"}
-        for series_id in sorted(active[m.name] for m in self.monitors if m.name in active):
-            series.lock(connection, series_id)  # a recomputation sees these labels and this part, or neither
         accumulator = self._accumulator(connection, active)
         for batch in _batches(new, rows):
             labelled, lags = attach(batch, new, self.bundle.plan.schema)
             accumulator.add(labelled, lags)
         parts, failures = accumulator.take()
         panes.insert(connection, parts)
-        for failure in failures:
-            series.add_missing(connection, failure.series, failure.rows)
-            if failure.reason and series.quarantine(connection, failure.series, failure.reason):
-                event = failure_event(self.model, failure, now)
-                outbox.put(connection, self.bundle.plan, event, now, self.bundle.registry.hook.listens())
+        report_failures(connection, self.bundle, failures, now)
         labels.set_state(connection, [label.id for label in new.values()], "applied")
 
     def _accumulator(self, connection: Connection, active: dict[str, int]) -> Accumulator:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from sqlalchemy import Connection
 
 from vedette.config.plan import MonitorSpec
 from vedette.engine.bundle import Bundle
+from vedette.engine.reduce.evaluate import ComponentFailed
 from vedette.engine.work.accumulate import Accumulator, ticks_of
 from vedette.store import labels, panes, predictions, series
 from vedette.store.labels import Label
@@ -18,7 +21,10 @@ from vedette_specs.schema import Schema
 
 
 def recompute_tick(connection: Connection, bundle: Bundle, spec: MonitorSpec, series_id: int, tick: int) -> list[str]:
-    """Replace a tick's panes by what the labels in force say; the series' row must be locked. Returns its segments."""
+    """Replace a tick's panes by what the labels in force say; the series' row must be locked. Returns its segments.
+
+    Raises ComponentFailed where a component raises on a row: the tick stays as it was.
+    """
     old = panes.tick_panes(connection, series_id, tick)
     start, end = tick * spec.tick, (tick + 1) * spec.tick
     accumulator = Accumulator(
@@ -30,13 +36,18 @@ def recompute_tick(connection: Connection, bundle: Bundle, spec: MonitorSpec, se
         rows = block.take(ticks_of(block, spec.tick) == tick)  # as it was counted, to the last bit
         requests = [str(item) for item in rows.ids] if rows.ids is not None else []
         in_force = labels.applied_of_requests(connection, bundle.plan.model, requests)
-        labelled, lags = attach(rows, in_force, bundle.plan.schema)
+        read = readable(in_force.values(), bundle.plan.schema)
+        found = {key: label for key, label in in_force.items() if label.id in read}
+        labelled, lags = attach(rows, found, bundle.plan.schema)
         if len(labelled):
             accumulator.add(labelled, lags)
     counted: dict[str, int] = {}
     for pane in old:
         counted[pane.segment] = counted.get(pane.segment, 0) + pane.rows
-    parts = {pane.segment: pane for pane in accumulator.take()[0] if pane.tick == tick}
+    rebuilt, failures = accumulator.take()
+    if failures:  # without its rows the tick would be replaced by nothing
+        raise ComponentFailed(failures[0].reason)
+    parts = {pane.segment: pane for pane in rebuilt if pane.tick == tick}
     fresh = []
     for segment in counted.keys() | parts.keys():
         part = parts.get(segment)
@@ -45,6 +56,17 @@ def recompute_tick(connection: Connection, bundle: Bundle, spec: MonitorSpec, se
         fresh.append(Pane(series_id, segment, tick, rows_counted, state, labelled_rows, lag, closed=True))
     panes.replace(connection, [pane.id for pane in old], fresh)
     return [pane.segment for pane in fresh]
+
+
+def readable(found: Iterable[Label], schema: Schema) -> set[int]:
+    """Ids of the labels whose value the schema can read: a deploy may have changed the task since one came."""
+    wanted = list(found)
+    try:
+        label_column([label.value for label in wanted], schema)
+    except (TypeError, ValueError):  # which of them it was is found one by one
+        half = len(wanted) // 2
+        return readable(wanted[:half], schema) | readable(wanted[half:], schema) if half else set()
+    return {label.id for label in wanted}
 
 
 def attach(rows: Batch, found: dict[tuple[str, int], Label], schema: Schema) -> tuple[Batch, Floats]:
