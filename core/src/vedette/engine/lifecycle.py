@@ -44,12 +44,17 @@ def deploy(store: Store, bundle: Bundle) -> list[Change]:
         series.put_bundle(connection, bundle.digest, plan.model, bundle.to_bytes(), now)
         series.deployed(connection, plan.model, lock=True)
         changes = _changes(connection, bundle)
-        for change in changes:
+        for change in sorted(changes, key=_by_series):
             _apply(connection, bundle, change, now)
         rules = {rule.name for rule in [*plan.alerts, *(m.alert for m in plan.monitors if m.alert is not None)]}
         _resolve_alerts(connection, bundle, lambda body: body["rule"] not in rules, now)
         series.deploy(connection, plan.model, bundle.digest, now)
     return changes
+
+
+def _by_series(change: Change) -> tuple[bool, int]:
+    """Rows of series are locked in order of id, as everywhere; new ones, which nobody waits for, come last."""
+    return change.series is None, change.series or 0
 
 
 def _changes(connection: Connection, bundle: Bundle) -> list[Change]:

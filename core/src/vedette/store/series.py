@@ -43,9 +43,11 @@ def get_bundle(connection: Connection, digest: str) -> bytes | None:
 
 
 def deployed(connection: Connection, model: str, lock: bool = False) -> str | None:
-    """Digest of the bundle that a model's monitors run on."""
+    """Digest of the bundle that a model's monitors run on. lock: no other deploy until the transaction ends."""
+    if lock:  # the first deploy needs a row to lock too
+        upsert(connection, deployments, {"model": model, "digest": "", "changed": 0.0}, ("model",), {})
     query = select(deployments.c.digest).where(deployments.c.model == model)
-    return connection.scalar(query.with_for_update() if lock else query)
+    return connection.scalar(query.with_for_update() if lock else query) or None
 
 
 def deploy(connection: Connection, model: str, digest: str, now: float) -> None:
@@ -77,7 +79,8 @@ def start(
 
 
 def set_pool(connection: Connection, series_id: int, pool: str) -> None:
-    connection.execute(update(series).where(series.c.id == series_id).values(pool=pool))
+    """Move a series; one that is there already is neither written nor locked."""
+    connection.execute(update(series).where(series.c.id == series_id, series.c.pool != pool).values(pool=pool))
 
 
 def retire(connection: Connection, series_id: int, reason: str, now: float) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from sqlalchemy import Connection
+
 from vedette.config.plan import AlertSpec
 from vedette.engine.bundle import Bundle
 from vedette.engine.reduce import alerts
-from vedette.store import leases, results
+from vedette.store import leases, results, series
 from vedette.store.database import Store
 from vedette.store.leases import Lease
 from vedette.store.results import StoredResult
@@ -31,15 +33,18 @@ class CrossAlerts:
         spec = next((m for m in self.bundle.plan.monitors if m.name == monitor), None)
         return spec.windows[0].name if spec is not None and spec.windows else None
 
+    def _latest(self, connection: Connection, monitor: str, series_id: int) -> list[StoredResult]:
+        window = self._window(monitor)
+        return results.query(connection, self.bundle.plan.model, monitor, window, segment="", series=series_id, limit=1)
+
     def _judge(self, rule: AlertSpec, lease: Lease, watermark: float) -> None:
         parsed = alerts.parse_rule(rule.when)
         # a rule that reads no value is about silence, and any monitor's result breaks it
         monitors = sorted({path[0] for path in parsed.names} or {m.name for m in self.bundle.plan.monitors})
         with self.store.read() as connection:
-            latest = [
-                results.query(connection, self.bundle.plan.model, m, self._window(m), segment="", limit=1)
-                for m in monitors
-            ]
+            running = {s.monitor: s.id for s in series.active(connection, self.bundle.plan.model)}
+            # what a retired series said last is about another configuration
+            latest = [self._latest(connection, m, running[m]) if m in running else [] for m in monitors]
         found: dict[str, StoredResult] = {
             name: rows[0] for name, rows in zip(monitors, latest, strict=True) if rows and rows[0].status != "immature"
         }
