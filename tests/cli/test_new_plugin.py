@@ -77,9 +77,9 @@ def test_an_existing_folder_is_left_alone(tmp_path: Path) -> None:
 def test_the_command_says_what_is_next(tmp_path: Path) -> None:
     from typer.testing import CliRunner
 
-    from vedette.cli import build
+    from vedette.cli import make_cli
 
-    done = CliRunner().invoke(build(), ["new-plugin", "acme-gini", "--kind", "metric", "--path", str(tmp_path)])
+    done = CliRunner().invoke(make_cli(), ["new-plugin", "acme-gini", "--kind", "metric", "--path", str(tmp_path)])
     assert done.exit_code == 0, done.output
     assert "has a metric called 'acme_gini'" in done.output
     assert "class AcmeGini(Metric)" in (tmp_path / "acme-gini/src/acme_gini/component.py").read_text()

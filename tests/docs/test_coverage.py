@@ -16,7 +16,7 @@ import typer
 import yaml
 from tests.docs.snippets import PAGES, ROOT
 
-from vedette.cli import build
+from vedette.cli import make_cli
 from vedette.components import built_ins
 from vedette.plugins import get_registry
 from vedette.plugins.hooks import hook_names
@@ -104,7 +104,7 @@ def leaves(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]
         yield from leaves(child, (*path, name))
 
 
-COMMANDS = dict(leaves(typer.main.get_command(build())))
+COMMANDS = dict(leaves(typer.main.get_command(make_cli())))
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -13,7 +13,7 @@ from click.testing import Result
 from tests.http.sites import MODEL, YAML, Site, label_list, site, write_config
 from typer.testing import CliRunner
 
-from vedette.cli import build
+from vedette.cli import make_cli
 from vedette.engine.bundle import Bundle
 from vedette.plugins import get_registry
 from vedette.store import series
@@ -21,7 +21,7 @@ from vedette.store.database import Store
 
 
 def run(*arguments: object, code: int = 0) -> Result:
-    result = CliRunner().invoke(build(), [str(item) for item in arguments])
+    result = CliRunner().invoke(make_cli(), [str(item) for item in arguments])
     shown = f"{result.output}{result.exception!r}"
     if code == 0:
         assert result.exit_code == 0, shown

@@ -20,7 +20,7 @@ import pytest
 from tests.http.sites import MODEL, YAML, label_list, wait_for, write_config
 from typer.testing import CliRunner
 
-from vedette.cli import build
+from vedette.cli import make_cli
 from vedette.engine.service import Service
 from vedette.http.embedded import NotLoopback, check_host, is_loopback
 from vedette.store.database import Store
@@ -171,7 +171,7 @@ def test_other_machines_are_not_let_in_without_a_token(folder: Path) -> None:
 
 
 def fails(*arguments: object) -> str:
-    result = CliRunner().invoke(build(), ["serve", *map(str, arguments)])
+    result = CliRunner().invoke(make_cli(), ["serve", *map(str, arguments)])
     assert result.exit_code != 0
     return f"{result.output} {result.exception}"
 

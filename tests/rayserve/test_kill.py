@@ -71,7 +71,9 @@ def watched(cluster: LocalRay, tmp_path: Path, store_url: str) -> Iterator[Watch
     serve.run(build_monitors(monitors), name=monitors_app(model), route_prefix=f"/vedette/{model}")
     serve.run(build_model(served), name=model, route_prefix=f"/{model}")
     store = Store(store_url)
-    yield Watched(cluster, model, bundle, store, Service(store, bundle), Client(f"{cluster.url}/{model}"))
+    one = Watched(cluster, model, bundle, store, Service(store, bundle), Client(f"{cluster.url}/{model}"))
+    yield one
+    one.client.http.close()
     serve.delete(model)
     serve.delete(monitors_app(model))
     store.close()

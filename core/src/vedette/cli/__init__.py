@@ -28,7 +28,7 @@ BAD_INPUT, FAILED = 2, 1
 DEBUG = "VEDETTE_DEBUG"
 
 
-def build() -> typer.Typer:
+def make_cli() -> typer.Typer:
     """The application with Vedette's own commands and those of the plugins."""
     from vedette.plugins import get_registry
 
@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and leave with its code: 2 for bad input, 1 for what failed, no traceback unless --debug."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        build()(given, prog_name="vedette")
+        make_cli()(given, prog_name="vedette")
     except Exception as error:  # the outermost place: everything is told, nothing is swallowed
         if "--debug" in given or os.environ.get(DEBUG):
             raise

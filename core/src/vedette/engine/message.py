@@ -40,9 +40,30 @@ class Message:
         if not isinstance(parts, dict) or parts.pop("v", None) != VERSION:
             raise CodecError(f"not a message of version {VERSION}")
         try:
-            return cls(**parts)
+            message = cls(**parts)
         except TypeError as error:
             raise CodecError(f"not a message: {error}") from error
+        if fault := message.fault():
+            raise CodecError(f"not a message: {fault}")
+        return message
+
+    def fault(self) -> str | None:
+        """What is wrong with a field, if anything: one bad message must not spoil those committed with it."""
+        if not isinstance(self.producer, str) or not 1 <= len(self.producer) <= 64:
+            return f"producer: {self.producer!r} is not a text of 1 to 64 characters"
+        for name, value in (("seq", self.seq), ("rows", self.rows)):
+            if type(value) is not int or not 0 <= value < 2**62:
+                return f"{name}: {value!r} is not a whole number from 0 to 2^62"
+        if type(self.low) not in (int, float) or not -1e15 < self.low < 1e15:
+            return f"low: {self.low!r} is not a time in seconds"
+        if self.batch is not None and not isinstance(self.batch, bytes):
+            return "batch: not bytes"
+        if not isinstance(self.model_version, str) or len(self.model_version) > 128:
+            return "model_version: not a text of at most 128 characters"
+        if not isinstance(self.counters, Mapping) or len(self.counters) > 256:
+            return "counters: not a mapping of at most 256 names"
+        odd = [name for name, value in self.counters.items() if type(value) is not int or not 0 <= value < 2**62]
+        return f"counters.{odd[0]}: not a whole number from 0 to 2^62" if odd else None
 
 
 @dataclass(frozen=True)

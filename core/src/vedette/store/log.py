@@ -112,13 +112,20 @@ def silent_owners(connection: Connection, pool: str, me: str, before: float) -> 
     return list(connection.scalars(query.where(*where, batch_log.c.owner.not_in(alive))))
 
 
-def adopt(connection: Connection, owner: str, me: str) -> list[int]:
-    """Fence `owner` and take its batches; returns their log ids."""
-    fence(connection, owner)
+def adopt(connection: Connection, owner: str, me: str, now: float, before: float) -> list[int]:
+    """Fence `owner`, unless it has been heard since `before` after all, and take its batches; returns their log ids.
+
+    Both rows are locked in the order of their ids, so that workers who find each other silent do not wait in a circle.
+    """
+    rows = select(incarnations).where(incarnations.c.id.in_([owner, me])).order_by(incarnations.c.id).with_for_update()
+    known = {row.id: row for row in connection.execute(rows)}
+    beat(connection, me, now)
+    if owner in known and not known[owner].fenced:
+        if known[owner].seen >= before:
+            return []
+        fence(connection, owner)
     taken = batch_log.c.owner == owner, batch_log.c.poisoned.is_(False)
-    ids = list(connection.scalars(select(batch_log.c.id).where(*taken).order_by(batch_log.c.id)))
-    connection.execute(update(batch_log).where(*taken).values(owner=me))
-    return ids
+    return sorted(connection.scalars(update(batch_log).where(*taken).values(owner=me).returning(batch_log.c.id)))
 
 
 def begin_attempt(connection: Connection, row: int, owner: str) -> LogRow | None:
@@ -135,6 +142,12 @@ def begin_attempt(connection: Connection, row: int, owner: str) -> LogRow | None
         connection.execute(update(batch_log).where(batch_log.c.id == row).values(poisoned=True, owner=""))
         return None
     return LogRow(**found._mapping)
+
+
+def give_back(connection: Connection, row: int) -> None:
+    """Take back an attempt whose worker lived to see what went wrong: the batch did not kill it."""
+    fewer = {"attempts": batch_log.c.attempts - 1}
+    connection.execute(update(batch_log).where(batch_log.c.id == row, batch_log.c.attempts > 0).values(fewer))
 
 
 _COLUMNS = (

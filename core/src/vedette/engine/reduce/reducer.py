@@ -11,6 +11,8 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from vedette.engine.bundle import Bundle
 from vedette.engine.reduce.closing import SETTLED, SeriesReducer
 from vedette.engine.reduce.cross_alerts import CrossAlerts
@@ -30,6 +32,7 @@ TTL = 10.0  # seconds that a lease outlives its holder's last sign of life
 HEARD = 30.0  # seconds after which a silent producer no longer holds the watermark
 IDLE_GRACE = 10.0  # how far the watermark stays behind the clock when no producer is heard
 TELL_EVERY = 1.0  # seconds between writes of the watermark, for a successor and for status pages
+FEWEST_PARTS = 50
 PARTS = 2000  # parts read at a time
 
 
@@ -54,6 +57,7 @@ class Reducer:
         self.pool_id = pool_id(self.model, self.pool)
         self.hooks = self.registry.hook.listens()
         self._renewed = self._told = -math.inf
+        self._parts = PARTS
         self._reducers: dict[int, SeriesReducer] = {}
         self._failed: set[int] = set()  # series whose component raised here: it would do so at every step
         self._bundles: dict[str, Bundle] = {self.bundle.digest: self.bundle}
@@ -72,6 +76,7 @@ class Reducer:
             self._reduce_all(until, revise)
         except (LeaseLost, PartsChanged) as error:
             logger.warning("reducer of %s starts over: %s", self.pool_id, error)
+            self._parts = max(FEWEST_PARTS, self._parts // 2)  # a smaller step is done before the lease ends
             self.drop()
         except BaseException:
             self.drop()
@@ -105,12 +110,20 @@ class Reducer:
     def _reduce_all(self, until: float | None, revise: bool) -> None:
         assert self.lease is not None
         if self.joiner is not None and self.pool == "default":
-            self.joiner.step(self.lease)
+            self._join(self.joiner, self.lease)
         self.watermark = self._watermark() if until is None else until
         for row in self._series():
             self._reduce_series(row, revise)
         if self.pool == "default":
             self.cross.step(self.lease, self.watermark)
+
+    def _join(self, joiner: Joiner, lease: Lease) -> None:
+        try:
+            joiner.step(lease)
+        except (LeaseLost, PartsChanged, SQLAlchemyError):
+            raise
+        except Exception:  # labels that cannot be joined must not keep ticks open
+            logger.exception("labels of %s could not be joined", self.model)
 
     def _watermark(self) -> float:
         """Event time below which no more rows are expected; monotone, never above now."""
@@ -138,19 +151,32 @@ class Reducer:
             return [s for s in rows if s.status != "retired" or panes.has_open(connection, s.id)]
 
     def _reduce_series(self, row: Series, revise: bool) -> None:
+        try:
+            self._reduce_one(row, revise)
+        except (LeaseLost, PartsChanged, SQLAlchemyError):
+            raise  # not this series' fault
+        except ComponentFailed as error:
+            logger.exception("monitor %s raised and is quarantined", row.monitor)
+            self._quarantine(row, str(error))
+        except Exception as error:  # a plugin that is gone, a state that cannot be read: the others go on
+            logger.exception("series %d of monitor %s cannot be reduced", row.id, row.monitor)
+            self._quarantine(row, f"{type(error).__name__}: {error}")
+
+    def _quarantine(self, row: Series, reason: str) -> None:
+        reducer = self._reducers.pop(row.id, None)
+        self._failed.add(row.id)
+        if reducer is not None:
+            reducer.quarantine(reason)
+
+    def _reduce_one(self, row: Series, revise: bool) -> None:
         reducer = self._reducer(row)
         if reducer is None or self.lease is None:
             return
-        try:
-            while reducer.close_ticks(self.lease, self.watermark, self.hooks, PARTS):
-                pass
-            reducer.recompute(self.lease, 0.0 if revise else SETTLED)
-            reducer.revise(self.lease, self.watermark, self.hooks, revise)
-        except ComponentFailed as error:
-            logger.exception("monitor %s raised and is quarantined", row.monitor)
-            self._reducers.pop(row.id, None)
-            self._failed.add(row.id)
-            reducer.quarantine(str(error))
+        while reducer.close_ticks(self.lease, self.watermark, self.hooks, self._parts):
+            if not self._hold():  # a long catch-up must not lose the lease before it is done
+                raise LeaseLost(f"{self.pool_id}: taken over during a catch-up")
+        reducer.recompute(self.lease, 0.0 if revise else SETTLED)
+        reducer.revise(self.lease, self.watermark, self.hooks, revise)
 
     def _reducer(self, row: Series) -> SeriesReducer | None:
         if row.id not in self._reducers:

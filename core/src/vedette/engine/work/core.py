@@ -67,6 +67,7 @@ class WorkerCore:
         self.kept_columns = tuple({name for m in self.bundle.plan.monitors for name in m.by})
         self.accumulator = Accumulator(self.bundle, {}, ())
         self._told: dict[str, int] = {}  # counts that the store has
+        self._given_up = ""  # the incarnation before, where it was forgotten
 
     def enlist(self) -> None:
         """Begin an incarnation with nothing in memory, if there is none."""
@@ -74,6 +75,8 @@ class WorkerCore:
             return
         fresh = uuid.uuid4().hex
         with self.store.write() as connection:
+            if self._given_up:  # what it logged and did not count may be taken over at once
+                log.fence(connection, self._given_up)
             log.register(connection, fresh, self.pool_id, self.store.now(connection))
             found = {s.monitor: s.id for s in series.active(connection, self.model)}
             stopped = series.quarantined(connection, self.model)
@@ -81,10 +84,11 @@ class WorkerCore:
         self.accumulator = Accumulator(self.bundle, found, monitors, self._name_segment)
         self.accumulator.quarantined = stopped
         self.pending = []
-        self.incarnation = fresh
+        self.incarnation, self._given_up = fresh, ""
 
     def forget(self) -> None:
         """Drop what is in memory: the log has it, and another incarnation will take it from there."""
+        self._given_up = self.incarnation or self._given_up
         self.incarnation = ""
         self.pending = []
 
@@ -106,6 +110,10 @@ class WorkerCore:
         """Log messages in one transaction: (True where new, False for duplicates; what is to be counted)."""
         self.enlist()
         try:
+            return self._log(messages)
+        except Fenced:  # before anything was written
+            self._fenced()
+            self.enlist()
             return self._log(messages)
         except BaseException:
             self.forget()  # whether it was committed is unknown here, but not to the log
@@ -133,6 +141,7 @@ class WorkerCore:
         order = sorted(range(len(messages)), key=lambda i: (messages[i].head.producer, messages[i].head.seq))
         with self.store.write() as connection:
             now = self.store.now(connection)
+            log.beat(connection, self.incarnation, now)  # a batch of one who was given up would be nobody's
             received = now if self.clock is None else self.clock()
             for i in order:
                 head, batch = messages[i].head, messages[i].batch
@@ -240,18 +249,20 @@ class WorkerCore:
         counted = 0
         try:
             for owner in owners:
-                for row in self._take_over(owner):
+                for row in self._take_over(owner, before):
                     counted += self._adopt_one(row)
         except Fenced:
             self._fenced()
+        except BaseException:
+            self.forget()  # what was taken over is owned, but neither counted nor pending
+            raise
         return counted
 
-    def _take_over(self, owner: str) -> list[int]:
+    def _take_over(self, owner: str, before: float) -> list[int]:
         self.checkpoint()
         self.enlist()
         with self.store.write() as connection:
-            log.beat(connection, self.incarnation, self.store.now(connection))
-            return log.adopt(connection, owner, self.incarnation)
+            return log.adopt(connection, owner, self.incarnation, self.store.now(connection), before)
 
     def _adopt_one(self, row_id: int) -> bool:
         with self.store.write() as connection:
@@ -262,11 +273,22 @@ class WorkerCore:
             return False
         try:
             self._absorb(row, self._timed(Batch.from_bytes(row.blob, self.schema), row.received))
-        except BaseException:
-            self.forget()
+            covered = self.checkpoint()
+        except Exception:  # this process lives, so the batch did not kill it
+            self._give_back(row_id)
             raise
+        if covered != 1:
+            self._give_back(row_id)
+            return False
         self._count("adopted", 1)
-        return self.checkpoint() == 1
+        return True
+
+    def _give_back(self, row_id: int) -> None:
+        try:
+            with self.store.write() as connection:
+                log.give_back(connection, row_id)
+        except Exception:  # the store may be what failed; then the attempt stays counted
+            logger.warning("the attempt at batch %d could not be given back", row_id, exc_info=True)
 
     def _count(self, name: str, n: int) -> None:
         self.counts[name] = self.counts.get(name, 0) + n

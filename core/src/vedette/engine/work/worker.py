@@ -49,6 +49,24 @@ class _Job:
     done: Future[bool]
 
 
+@dataclass
+class _Times:
+    """When the next checkpoint and the next adoption are due."""
+
+    checkpoint: float = 0.0
+    adoption: float = 0.0
+
+
+def _answer(job: _Job, answer: bool | Exception) -> None:
+    """Tell who waits; nobody does where the caller has cancelled."""
+    if not job.done.set_running_or_notify_cancel():
+        return
+    if isinstance(answer, Exception):
+        job.done.set_exception(answer)
+    else:
+        job.done.set_result(answer)
+
+
 class Worker:
     """Runs a pool's monitors. Thread-safe.
 
@@ -76,6 +94,7 @@ class Worker:
         self.retention = Retention(store, bundle)
         self._jobs: queue.Queue[_Job] = queue.Queue(self.settings.queue_messages)
         self._queued_bytes = 0
+        self._counting = threading.Lock()  # of the bytes: callers and the worker's thread change them
         self._reducing = threading.Lock()
         self._stop = threading.Event()
         self._closed = False
@@ -104,7 +123,8 @@ class Worker:
             self._jobs.put_nowait(job)
         except queue.Full:
             raise Busy(0.5) from None
-        self._queued_bytes += job.size
+        with self._counting:
+            self._queued_bytes += job.size
         return job.done
 
     def apply(self, message: bytes, timeout: float | None = None) -> bool:
@@ -144,21 +164,27 @@ class Worker:
             thread.join(max(0.1, deadline - time.monotonic()))
         self.dispatcher.close()
 
+    def alive(self) -> bool:
+        """Whether the threads run: a platform replaces a replica whose worker does not."""
+        return bool(self._threads) and all(thread.is_alive() for thread in self._threads)
+
     def _work(self) -> None:
-        next_checkpoint = next_adoption = time.monotonic()
+        times = _Times()
         while not (self._stop.is_set() and self._jobs.empty()):
-            wait = max(0.0, next_checkpoint - time.monotonic())
-            group = self._next_group(wait)
-            wishes = [job for job in group if job.parsed is None]
-            self._commit([job for job in group if job.parsed is not None])
-            if wishes or time.monotonic() >= next_checkpoint:
-                self._checkpoint(wishes)
-                next_checkpoint = time.monotonic() + self.settings.checkpoint_every
-            if time.monotonic() >= next_adoption:
-                self._guard("adoption", self.core.adopt)
-                next_adoption = time.monotonic() + self.settings.adopt_every
+            self._guard("a round", lambda: self._round(times))
         self._guard("last checkpoint", self.core.checkpoint)
         self._guard("retirement", self.core.retire)
+
+    def _round(self, times: _Times) -> None:
+        group = self._next_group(max(0.0, times.checkpoint - time.monotonic()))
+        wishes = [job for job in group if job.parsed is None]
+        self._commit([job for job in group if job.parsed is not None])
+        if wishes or time.monotonic() >= times.checkpoint:
+            times.checkpoint = time.monotonic() + self.settings.checkpoint_every
+            self._checkpoint(wishes)
+        if time.monotonic() >= times.adoption:
+            times.adoption = time.monotonic() + self.settings.adopt_every
+            self._guard("adoption", self.core.adopt)
 
     def _next_group(self, wait: float) -> list[_Job]:
         """What waits, at most a group; at least one job unless none comes in time."""
@@ -169,7 +195,9 @@ class Worker:
                 group.append(self._jobs.get_nowait())
         except queue.Empty:
             pass
-        self._queued_bytes -= sum(job.size for job in group)
+        taken = sum(job.size for job in group)
+        with self._counting:
+            self._queued_bytes -= taken
         return group
 
     def _commit(self, jobs: list[_Job]) -> None:
@@ -180,22 +208,21 @@ class Worker:
         except Exception as error:
             logger.exception("a commit failed; its %d messages will be sent again", len(jobs))
             for job in jobs:
-                job.done.set_exception(error)
+                _answer(job, error)
             return
         for job, new in zip(jobs, fresh, strict=True):
-            job.done.set_result(new)
+            _answer(job, new)
         self._guard("counting", lambda: self.core.absorb(logged))
 
     def _checkpoint(self, wishes: list[_Job]) -> None:
+        answer: bool | Exception = True
         try:
             self.core.checkpoint()
         except Exception as error:
             logger.exception("a checkpoint failed; its batches are in the log and will be taken up again")
-            for job in wishes:
-                job.done.set_exception(error)
-        else:
-            for job in wishes:
-                job.done.set_result(True)
+            answer = error
+        for job in wishes:
+            _answer(job, answer)
 
     def _reduce(self) -> None:
         while not self._stop.wait(self.settings.reduce_every):
