@@ -12,10 +12,10 @@ import numpy as np
 from sqlalchemy import Connection
 
 from vedette.engine.bundle import Bundle
-from vedette.engine.events import failure_event
+from vedette.engine.failures import report_failures
 from vedette.engine.message import Message
-from vedette.engine.work.accumulate import Accumulator, Failure
-from vedette.store import counters, log, outbox, panes, predictions, series
+from vedette.engine.work.accumulate import Accumulator
+from vedette.store import counters, log, panes, predictions, series
 from vedette.store.database import Store
 from vedette.store.log import Fenced, LogRow
 from vedette_specs.batch import Batch
@@ -203,7 +203,7 @@ class WorkerCore:
                 panes.insert(connection, parts)
                 if self.keeps_predictions:
                     self._keep(connection, covered)
-                self._report(connection, failures, now)
+                report_failures(connection, self.bundle, failures, now)
                 told = dict(self.counts)
                 counters.add(connection, self.model, _difference(told, self._told))
                 log.cover(connection, self.incarnation, [item.row.id for item in covered])
@@ -228,13 +228,6 @@ class WorkerCore:
             privacy = self.bundle.plan.privacy.payloads
             chosen = item.candidates if privacy == "flagged" else _sample(item.batch, privacy)
             predictions.keep(connection, self.model, item.row, item.batch, chosen, self.kept_columns)
-
-    def _report(self, connection: Connection, failures: Sequence[Failure], now: float) -> None:
-        for failure in failures:
-            series.add_missing(connection, failure.series, failure.rows)
-            if failure.reason and series.quarantine(connection, failure.series, failure.reason):
-                event = failure_event(self.model, failure, now)
-                outbox.put(connection, self.bundle.plan, event, now, self.bundle.registry.hook.listens())
 
     def adopt(self) -> int:
         """Take over the batches of silent incarnations; returns how many were counted.
