@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from vedette.engine.trust import untrusted
 from vedette_specs.components import BaseComponent, Fittable
 from vedette_specs.schema import Schema
 
 _SKOPS = "@skops"
-# what skops asks to be vouched for inside estimators of scikit-learn itself: no constructor of these runs code
-TRUSTED_PREFIXES = ("sklearn.", "numpy.", "scipy.", "collections.OrderedDict")
 
 
 class UntrustedState(ValueError):
-    """A saved estimator refers to types outside scikit-learn, numpy and scipy."""
+    """A saved estimator refers to what `vedette.engine.trust` does not list."""
 
 
 def pack_component(component: BaseComponent) -> dict[str, Any]:
@@ -59,6 +58,6 @@ def _load_estimator(data: bytes) -> Any:
     import skops.io
 
     unknown = skops.io.get_untrusted_types(data=data)
-    if strange := [name for name in unknown if not name.startswith(TRUSTED_PREFIXES)]:
+    if strange := untrusted(unknown):
         raise UntrustedState(f"a saved estimator refers to types that are not trusted: {strange}")
     return skops.io.loads(data, trusted=unknown)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from vedette.engine.explain.gateway import Answer, BadModelUri, GatewayError
-from vedette.engine.fitted import TRUSTED_PREFIXES
+from vedette.engine.trust import untrusted
 from vedette_specs.batch import Batch
 from vedette_specs.columns import category
 from vedette_specs.convert import as_tabular
@@ -92,12 +92,12 @@ def import_target(uri: str, schema: Schema) -> LocalModel:
 
 
 def load_skops(path: Path, schema: Schema) -> LocalModel:
-    """The estimator in a .skops file, if it holds nothing but scikit-learn, numpy and scipy; raises BadModelUri."""
+    """The estimator in a .skops file, if all it refers to is trusted (vedette.engine.trust); raises BadModelUri."""
     import skops.io
 
     try:
         unknown = skops.io.get_untrusted_types(file=path)
-        if strange := [name for name in unknown if not name.startswith(TRUSTED_PREFIXES)]:
+        if strange := untrusted(unknown):
             raise BadModelUri(f"model.uri: {path} refers to types that are not trusted: {', '.join(strange)}")
         target = skops.io.load(path, trusted=unknown)
     except OSError as error:
