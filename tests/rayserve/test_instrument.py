@@ -23,7 +23,7 @@ from vedette.config.plan import CaptureSpec
 from vedette_rayserve import graph
 from vedette_rayserve.asgi import post_scope, received
 from vedette_rayserve.instrument import CannotInstrument, instrument, subclass
-from vedette_rayserve.tapping import ATTRIBUTE, Instrumentation, tapping_of
+from vedette_rayserve.tapping import UNTAPPED, Instrumentation, tapping_of
 from vedette_specs.batch import Batch
 
 ROWS = [[1.0, 1.0], [1.0, 3.0], [3.0, 1.0]]
@@ -332,7 +332,7 @@ def test_graceful_stop_ships_what_is_held_and_calls_the_users_own() -> None:
     model(ROWS)
     model.__del__()
     assert ended == ["user"]
-    assert not hasattr(model, ATTRIBUTE)
+    assert tapping_of(model) is UNTAPPED
     assert len(rows_of(KEPT[spec.monitors]) or ()) == 3
 
 

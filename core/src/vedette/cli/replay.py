@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from vedette.cli.replay_tables import alerts_table, by_time, results_table
 
 if TYPE_CHECKING:
     from vedette.engine.service import Service
@@ -24,8 +25,6 @@ Examples:
 
     vedette replay monitors.yaml logged.parquet --labels labels.csv --as-served --json
 """
-SHOWN = 8
-MOST_ALERTS = 40
 
 
 def register(cli: typer.Typer) -> None:
@@ -65,47 +64,13 @@ def replay(
         )
     if as_json:
         found = service.results(limit=1_000_000)
-        body = {"results": list(found), "alerts": service.alerts(), "monitors": service.monitors()}
+        body = {"results": list(found), "alerts": by_time(service.alerts()), "monitors": service.monitors()}
         typer.echo(json.dumps(body))
     else:
         _print(service, Console())
 
 
 def _print(service: Service, console: Any) -> None:
-    from rich.table import Table
-
-    table = Table("monitor", "window", "segment", "until", "rows", "status", "values", title="Last results")
-    latest: dict[tuple[str, str, str], Any] = {}
-    for row in service.results(limit=1_000_000):
-        latest[row["monitor"], row["window"], row["segment"]] = row
-    for (monitor, window, segment), row in latest.items():
-        table.add_row(monitor, window, segment, _time(row["end"]), str(row["n"]), row["status"], _values(row["values"]))
-    console.print(table)
+    console.print(results_table(service.results(limit=1_000_000), console.width))
     alerts = service.alerts()
-    if not alerts:
-        console.print("No alerts.")
-        return
-    table = Table("time", "rule", "segment", "state", "severity", "value", title="Alerts")
-    if len(alerts) > MOST_ALERTS:
-        console.print(f"{len(alerts)} changes of alerts; the first and the last {MOST_ALERTS // 2} are shown.")
-        alerts = alerts[: MOST_ALERTS // 2] + alerts[-MOST_ALERTS // 2 :]
-    for alert in alerts:
-        value = "" if alert["value"] is None else f"{alert['value']:.4g}"
-        table.add_row(_time(alert["time"]), alert["rule"], alert["segment"], alert["state"], alert["severity"], value)
-    console.print(table)
-
-
-def _time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _values(values: dict[str, Any]) -> str:
-    """Single values, and of values by column the first few."""
-    cells = []
-    for name, value in values.items():
-        if isinstance(value, dict):
-            some = [f"{column} {number:.4g}" for column, number in value.items() if number is not None][:3]
-            cells.append(f"{name}: {', '.join(some)}{' …' if len(value) > len(some) else ''}")
-        elif value is not None:
-            cells.append(f"{name} {value:.4g}")
-    return "\n".join(cells[:SHOWN])
+    console.print(alerts_table(alerts) if alerts else "No alerts.")

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, and_, func, or_, select, update
 
 from vedette.config.plan import Plan, SinkSpec
 from vedette.store.database import upsert
@@ -72,6 +72,7 @@ def failed(connection: Connection, parcel: Parcel, error: str, now: float) -> No
 
 
 def drop_before(connection: Connection, model: str, time: float) -> int:
-    """Forget what was delivered before `time`."""
-    where = outbox.c.model == model, outbox.c.delivered < time
+    """Forget what was delivered before `time`, and what was made before and given up."""
+    given_up = and_(outbox.c.dead.is_(True), outbox.c.created < time)
+    where = outbox.c.model == model, or_(outbox.c.delivered < time, given_up)
     return connection.execute(outbox.delete().where(*where)).rowcount

@@ -141,8 +141,9 @@ def payload_row(connection: Connection, model: str, request: str, row: int, sche
 
 
 def drop_before(connection: Connection, model: str, time: float, limit: int = 1000) -> int:
-    """Delete whole blocks that ended before `time`; returns how many."""
-    where = predictions.c.model == model, predictions.c.max_time < time
+    """Delete whole blocks, at most `limit`, that ended before `time`; returns how many."""
+    # what ended before has begun before: only that has an index
+    where = predictions.c.model == model, predictions.c.min_time < time, predictions.c.max_time < time
     ids = list(connection.scalars(select(predictions.c.id).where(*where).limit(limit)))
     for start in range(0, len(ids), CHUNK):
         some = ids[start : start + CHUNK]

@@ -6,40 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from vedette_rayserve.tapping import Bounded, tapping_of
-
-Scope = dict[str, Any]
-Message = dict[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-
-
-class Exchange:
-    """What an HTTP request and its response said, as far as it fits."""
-
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.scope = scope
-        self.root_path = scope.get("root_path", "")  # routers below change it
-        self.status = 0
-        self.response_headers: list[tuple[bytes, bytes]] = []
-        self.request = Bounded()
-        self.response = Bounded()
-        self._receive = receive
-        self._send = send
-
-    async def receive(self) -> Message:
-        message = await self._receive()
-        if message["type"] == "http.request":
-            self.request.add(message.get("body", b""))
-        return message
-
-    async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-            self.response_headers = message.get("headers", [])
-        elif message["type"] == "http.response.body":
-            self.response.add(message.get("body", b""))
-        await self._send(message)
+from vedette_rayserve.exchange import Exchange, Message, Receive, Scope, Send
+from vedette_rayserve.tapping import tapping_of
 
 
 def tapped_asgi(cls: Any) -> Callable[..., Awaitable[None]]:

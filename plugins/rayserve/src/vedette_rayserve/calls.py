@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
 from vedette.engine.capture.call import Call
+from vedette_rayserve.exchange import Exchange
 from vedette_rayserve.graph import request_id
-
-if TYPE_CHECKING:
-    from vedette_rayserve.asgi import Exchange
 
 SKIP = b"seldon-skip-logging"  # how other systems' explainers ask not to be logged
 UNREADABLE = b""  # a body that the model consumed as a stream, or that was too long: counted as undecodable

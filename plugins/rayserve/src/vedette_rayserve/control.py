@@ -103,7 +103,7 @@ class Keeper:
             if self._dispatcher is not None and held[0]:
                 _guarded("delivery", self._dispatcher.step)
                 if rounds % 120 == 0:
-                    _guarded("retention", self._retention.step)
+                    _guarded("retention", partial(self._retention.step, self.reducers[0].lease))
         for reducer in self.reducers:
             _guarded("release", reducer.close)
 

@@ -13,7 +13,7 @@ from ray.serve import Application, Deployment
 from vedette_rayserve import graph
 from vedette_rayserve.asgi import tapped_asgi
 from vedette_rayserve.predict import PREDICT, predict_method
-from vedette_rayserve.tapping import ATTRIBUTE, Instrumentation, Tapping
+from vedette_rayserve.tapping import ATTRIBUTE, UNTAPPED, Instrumentation, Tapping
 from vedette_rayserve.wrap import as_class, tapped
 
 MARK = "__vedette_instrumented__"
@@ -44,7 +44,7 @@ def subclass(target: Any, name: str, spec: Instrumentation) -> type:
     if not inspect.isclass(target):
         raise CannotInstrument(f"deployment {name!r} is a {type(target).__name__}, neither class nor function")
     _refuse(target, name, spec)
-    body: dict[str, Any] = {MARK: True, PREDICT: predict_method(target, spec)}
+    body: dict[str, Any] = {MARK: True, ATTRIBUTE: UNTAPPED, PREDICT: predict_method(target, spec)}
     method = spec.capture.method
     if is_asgi(target):
         body["__call__"] = tapped_asgi(target)
@@ -122,7 +122,7 @@ def attach(instance: Any, cls: type, spec: Instrumentation, methods: list[str]) 
     for name in methods:
         original = getattr(cls, name)
         getattr(type(instance), name).__wrapped__ = getattr(original, "__wrapped__", original)
-    setattr(instance, ATTRIBUTE, Tapping(spec))
+    object.__setattr__(instance, ATTRIBUTE, Tapping(spec))  # not by the user's own __setattr__
 
 
 def _del(cls: Any) -> Callable[..., Any]:

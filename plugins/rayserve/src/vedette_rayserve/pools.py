@@ -34,6 +34,11 @@ class Pool:
             return failure(error)
         return ("ok", fresh)
 
+    def check_health(self) -> None:
+        """Serve asks this now and then, and replaces the replica where it raises."""
+        if not self.worker.alive():
+            raise RuntimeError("a thread of the worker has ended")
+
     def counts(self) -> dict[str, int]:
         return self.worker.counts()
 

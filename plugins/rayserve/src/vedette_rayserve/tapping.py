@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -14,15 +15,15 @@ from starlette.responses import StreamingResponse
 from vedette.config.plan import CaptureSpec, TapSpec
 from vedette.engine.capture import Call
 from vedette_rayserve.calls import UNREADABLE, call_of, call_of_exchange
+from vedette_rayserve.exchange import Bounded, Exchange
 
 if TYPE_CHECKING:
     from vedette.engine.tap.tap import Tap
     from vedette.engine.tap.transport import Transport
-    from vedette_rayserve.asgi import Exchange
 
-LIMIT = 4 << 20  # bytes of one body that are kept; a longer one is counted as undecodable
 ATTRIBUTE = "_vedette_tapping"
 CLOSE_TIMEOUT = 3.0
+RETRY_AFTER = 30.0  # seconds between attempts to make a tap that cannot be made
 log = logging.getLogger("vedette.rayserve")
 
 
@@ -44,27 +45,8 @@ class Instrumentation:
         return make(self.monitors)
 
 
-@dataclass
-class Bounded:
-    """The bytes of a body, or the items of a stream, up to LIMIT."""
-
-    parts: list[Any] = field(default_factory=list)
-    size: int = 0
-
-    def add(self, item: Any) -> None:
-        self.size += len(item) if isinstance(item, bytes | str) else 256  # a guess: items are small objects
-        if self.size <= LIMIT:
-            self.parts.append(item)
-        else:
-            self.parts.clear()
-
-    def joined(self) -> Any:
-        """The whole body as bytes, or the items as a list; None where it did not fit."""
-        if self.size > LIMIT:
-            return None
-        if all(isinstance(part, bytes | str) for part in self.parts):
-            return b"".join(part.encode() if isinstance(part, str) else part for part in self.parts)
-        return self.parts
+class NotConnected(RuntimeError):
+    """The tap could not be made a moment ago."""
 
 
 class Tapping:
@@ -76,18 +58,30 @@ class Tapping:
         self.where = {"path": "/", "root_path": ""}  # and where it was sent
         self._tap: Tap | None = None
         self._lock = threading.Lock()
+        self._retry_at = 0.0
         self._logged = False
 
     @property
     def tap(self) -> Tap:
         """Made at first use: a replica that is never called starts no threads, and forks copy none."""
         if self._tap is None:
+            if time.monotonic() < self._retry_at:  # outside the lock: no request waits for another's attempt again
+                raise NotConnected(f"no tap; tried again every {RETRY_AFTER:.0f} s")
             with self._lock:
                 if self._tap is None:
-                    from vedette.engine.tap.tap import Tap  # not before a prediction is made
-
-                    self._tap = Tap(self.spec.connect(), self.spec.tap)
+                    self._tap = self._connected()
         return self._tap
+
+    def _connected(self) -> Tap:
+        if time.monotonic() < self._retry_at:  # another request's attempt has failed while this one waited
+            raise NotConnected(f"no tap; tried again every {RETRY_AFTER:.0f} s")
+        from vedette.engine.tap.tap import Tap  # not before a prediction is made
+
+        try:
+            return Tap(self.spec.connect(), self.spec.tap)
+        except Exception:
+            self._retry_at = time.monotonic() + RETRY_AFTER
+            raise
 
     def answered(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any) -> Any:
         """Show a call and its answer; returns the answer, to be given on."""
@@ -154,10 +148,15 @@ class _Untapped(Tapping):
     def _offer(self, call: Call | None) -> None:
         return None
 
+    def __reduce__(self) -> str:
+        """It travels with the classes that name it, and stays the one of its process."""
+        return "UNTAPPED"
+
 
 UNTAPPED = _Untapped()
 
 
 def tapping_of(instance: Any) -> Tapping:
-    found: Tapping = getattr(instance, ATTRIBUTE, UNTAPPED)
+    """The object's tapping; UNTAPPED, from its class, while it has none: so its own __getattr__ is never asked."""
+    found: Tapping = getattr(instance, ATTRIBUTE)
     return found

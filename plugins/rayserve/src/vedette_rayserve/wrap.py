@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import suppress
 from typing import Any
 
-from vedette_rayserve.tapping import Bounded, tapping_of
+from vedette_rayserve.exchange import Bounded
+from vedette_rayserve.tapping import tapping_of
 
 Method = Callable[..., Any]
 

@@ -81,6 +81,11 @@ def weigh(call: Call) -> tuple[int, int]:
     return _rows(source), size
 
 
+def weight(value: Any) -> int:
+    """Bytes that a value keeps alive, estimated without reading it: of a list or mapping, the first item counts."""
+    return _size(value, 3)
+
+
 def show(value: Any) -> str:
     """A short form of `value` for messages; never raises."""
     try:
@@ -100,7 +105,7 @@ def _rows(value: Any) -> int:
 
 def _size(value: Any, depth: int) -> int:
     kind = type(value)
-    if kind is bytes or kind is str:
+    if kind is bytes or kind is str or kind is bytearray:
         return len(value)
     if kind is list or kind is tuple or kind is dict:
         count = len(value)

@@ -339,8 +339,11 @@ class SeriesReducer:
                     self._revise_later(connection, segment, tick)
             self._windows.forget()
 
-    def quarantine(self, reason: str) -> None:
+    def quarantine(self, reason: str, lease: Lease | None = None) -> None:
+        """Stop the series. Raises LeaseLost where another process holds `lease` by now: it judges for itself."""
         with self.store.write() as connection:
+            if lease is not None:
+                leases.check(connection, lease)
             if series.quarantine(connection, self.id, reason):
                 now = self.store.now(connection)
                 event = failure_event(self.model, Failure(self.id, self.spec.name, reason, 0), now)

@@ -166,7 +166,7 @@ class Reducer:
         reducer = self._reducers.pop(row.id, None)
         self._failed.add(row.id)
         if reducer is not None:
-            reducer.quarantine(reason)
+            reducer.quarantine(reason, self.lease)
 
     def _reduce_one(self, row: Series, revise: bool) -> None:
         reducer = self._reducer(row)

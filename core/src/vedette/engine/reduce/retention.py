@@ -1,8 +1,10 @@
-"""Forgetting: whole blocks of predictions, panes that no window needs, old results, delivered events."""
+"""Forgetting: blocks of predictions and their labels, panes that no window needs, old results, what has ended."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from sqlalchemy import Connection
 
@@ -10,13 +12,16 @@ from vedette.config.plan import MonitorSpec, Plan
 from vedette.engine.bundle import Bundle
 from vedette.engine.reduce.evaluate import Evaluator
 from vedette.engine.reduce.moving import merged_panes
-from vedette.store import jobs, log, outbox, panes, predictions, results, series
+from vedette.store import forgetting, jobs, leases, log, outbox, panes, predictions, results, series
 from vedette.store.database import Store
+from vedette.store.leases import Lease
 from vedette.store.panes import Pane
 from vedette.store.series import Series
 from vedette_specs.codec import encode
 
 LATENESS = 86_400.0  # how long a closed tick can still be revised by late rows
+LIMIT = 1000  # blocks, labels or panes deleted in one transaction
+ROUNDS = 200  # transactions of a kind in one step: what is left then waits for the next
 
 
 class Retention:
@@ -26,33 +31,59 @@ class Retention:
         self.store = store
         self.bundle = bundle
 
-    def step(self) -> dict[str, int]:
-        """Returns what was dropped, by kind."""
+    def step(self, lease: Lease | None = None) -> dict[str, int]:
+        """Returns what was dropped, by kind. Raises LeaseLost where another process holds `lease` by now."""
         plan = self.bundle.plan
-        dropped = {"panes": 0}
         running = self._running()
         kept = max(plan.retention, horizon(plan))
-        with self.store.write() as connection:
+        with self._write(lease) as connection:
             now = self.store.now(connection)
             old = max((_reached(row, now) for row in running), default=now) - kept
-            dropped["blocks"] = predictions.drop_before(connection, plan.model, old)
-            dropped["results"] = results.drop_before(connection, plan.model, old)
-            dropped["events"] = outbox.drop_before(connection, plan.model, now - kept)
-            dropped["jobs"] = jobs.drop_before(connection, plan.model, now - kept)
-            dropped["alerts"] = results.drop_alerts_before(connection, plan.model, old)
-            dropped["replicas"] = log.drop_before(connection, plan.model, now - kept)
+            model, ended = plan.model, now - kept
+            dropped = {
+                "results": results.drop_before(connection, model, old),
+                "events": outbox.drop_before(connection, model, ended),
+                "jobs": jobs.drop_before(connection, model, ended),
+                "alerts": results.drop_alerts_before(connection, model, old),
+                "replicas": log.drop_before(connection, model, ended),
+                "poisoned": forgetting.drop_poisoned(connection, model, ended),
+                "retired": forgetting.drop_retired(connection, model, ended),
+                "bundles": forgetting.drop_bundles(connection, model, ended),
+            }
+        within = plan.labels.within
+        dropped["blocks"] = self._drop_all(lease, lambda c: predictions.drop_before(c, model, old, LIMIT))
+        dropped["labels"] = self._drop_all(lease, lambda c: forgetting.drop_labels(c, model, old, within, LIMIT))
+        dropped["panes"] = self._drop_all(lease, lambda c: forgetting.drop_retired_panes(c, model, ended, LIMIT))
         for row in running:
-            dropped["panes"] += self._drop_panes(row, now)
+            dropped["panes"] += self._drop_panes(row, now, lease)
         return dropped
+
+    @contextmanager
+    def _write(self, lease: Lease | None) -> Iterator[Connection]:
+        with self.store.write() as connection:
+            if lease is not None:
+                leases.check(connection, lease)
+            yield connection
+
+    def _drop_all(self, lease: Lease | None, some: Callable[[Connection], int]) -> int:
+        """Delete in short transactions, so that nobody waits long for the store."""
+        total = 0
+        for _ in range(ROUNDS):
+            with self._write(lease) as connection:
+                count = some(connection)
+            total += count
+            if count < LIMIT:
+                break
+        return total
 
     def _running(self) -> list[Series]:
         names = {m.name for m in self.bundle.plan.monitors}
         with self.store.read() as connection:
             return [s for s in series.active(connection, self.bundle.plan.model) if s.monitor in names]
 
-    def _drop_panes(self, row: Series, now: float) -> int:
+    def _drop_panes(self, row: Series, now: float, lease: Lease | None) -> int:
         spec = self.bundle.plan.monitor(row.monitor)
-        with self.store.write() as connection:
+        with self._write(lease) as connection:
             if series.lock(connection, row.id).kept_from != row.kept_from:
                 return 0
             segments = list(series.segment_rows(connection, row.id))

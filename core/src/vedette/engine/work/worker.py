@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 
 from vedette.engine.bundle import Bundle
 from vedette.engine.reduce.dispatch import Dispatcher
@@ -236,11 +237,12 @@ class Worker:
     def _deliver(self) -> None:
         next_retention = time.monotonic() + self.settings.retain_every
         while not self._stop.wait(self.settings.deliver_every):
-            if self.reducer.lease is None or self.core.pool != "default":
+            lease = self.reducer.lease
+            if lease is None or self.core.pool != "default":
                 continue
             self._guard("delivery", self.dispatcher.step)
             if time.monotonic() >= next_retention:
-                self._guard("retention", self.retention.step)
+                self._guard("retention", partial(self.retention.step, lease))
                 next_retention = time.monotonic() + self.settings.retain_every
 
     def _guard(self, what: str, call: Callable[[], object]) -> object:
