@@ -127,6 +127,7 @@ class TestRetired:
             plan_of(
                 monitor("stats", metric("moments"), windows=[tumbling(10)], by=("region",)),
                 detector("change", "change", "conformal"),
+                labels=LabelsSpec(within=DAY),
                 retention=3 * DAY,
             )
         )
@@ -143,7 +144,8 @@ class TestRetired:
     def test_what_a_series_held_goes_when_it_is_retired_long_enough(self) -> None:
         engine = self.engine()
         old = engine.bundle
-        fresh = bundle_of(plan_of(monitor("gaps", metric("missing_rate"), windows=[tumbling(10)]), retention=3 * DAY))
+        gaps = monitor("gaps", metric("missing_rate"), windows=[tumbling(10)])
+        fresh = bundle_of(plan_of(gaps, labels=LabelsSpec(within=DAY), retention=3 * DAY))
         deploy(engine.store, fresh)
         keeper = Retention(engine.store, fresh)
         tables = (panes, segments, memories, recomputes)

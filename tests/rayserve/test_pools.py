@@ -41,7 +41,7 @@ monitors:
     detect: {{use: isolation_forest, fdr: 0.2}}
     pool: heavy
     explain: {{use: why, at_most: 2 per 1h}}
-  late: {{metrics: [moments], window: {{lifetime: true, every: 2s, grace: 40s}}, pool: heavy}}
+  late: {{metrics: [moments], window: {{lifetime: true, every: 2s, grace: 75s}}, pool: heavy}}
 explainers:
   why: {{use: kernel_shap, background: 10, max_rows: 500, deadline: 10s, pool: explain}}
 pools:
@@ -146,7 +146,7 @@ def test_pools_sleep_wake_and_sleep_again(watched: Watched) -> None:
     assert latest_rows(service, "late") < client.rows, "its grace should be longer than the pool takes to sleep"
     beat = watched.heartbeat("heavy")
     wait_for(lambda: watched.heartbeat("heavy") > beat + 4.0, 10.0, "heartbeats arrive at a pool without a replica")
-    wait_for(lambda: latest_rows(service, "late") == client.rows, 50.0, "Control closes ticks")
+    wait_for(lambda: latest_rows(service, "late") == client.rows, 90.0, "Control closes ticks")
     assert watched.starts() == starts, "nothing has woken the pools"
     assert [watched.replicas(HEAVY), watched.replicas(EXPLAIN)] == [[], []]
 
