@@ -14,10 +14,10 @@ help: ## Show the targets
 $(READY): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "no Python 3.11, 3.12 or 3.13 was found; name one: make PYTHON=/path/to/python" >&2; exit 1; }
 	@if [ ! -x $(BIN)/python ]; then \
-		if command -v uv >/dev/null; then uv venv --quiet --python "$(PYTHON)" .venv; else "$(PYTHON)" -m venv .venv; fi; fi
+		if command -v uv >/dev/null; then uv venv --quiet --seed --python "$(PYTHON)" .venv; else "$(PYTHON)" -m venv .venv; fi; fi
 	@command -v uv >/dev/null || [ -x $(BIN)/uv ] || $(BIN)/python -m pip install --quiet uv
 	PATH="$(CURDIR)/$(BIN):$$PATH" uv pip install --quiet --compile-bytecode --python $(BIN)/python \
-		--constraint constraints.txt --group dev --editable '.[rayserve,postgres]'
+		--constraint constraints.txt --group dev --editable '.[all]'
 	@touch $@
 
 demo: $(READY) ## Serve a model on Ray Serve with monitors, drift it, and show what they say

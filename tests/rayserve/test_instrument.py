@@ -292,7 +292,7 @@ def test_broken_tap_costs_the_model_nothing(caplog: pytest.LogCaptureFixture) ->
     for _ in range(3):
         assert asyncio.run(model(post({"instances": ROWS}))) == {"probabilities": SCORES}
     assert [r.message for r in caplog.records if "not all monitored" in r.message] == [
-        "predictions of this replica are not all monitored: RuntimeError: no transport today"
+        "predictions of this process are not all monitored: RuntimeError: no transport today"
     ]
 
 

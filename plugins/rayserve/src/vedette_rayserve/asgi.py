@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from vedette_rayserve.exchange import Exchange, Message, Receive, Scope, Send
+from vedette.engine.capture.exchange import Exchange, Message, Receive, Scope, Send
 from vedette_rayserve.tapping import tapping_of
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import threading
-import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -14,17 +11,14 @@ from starlette.responses import StreamingResponse
 
 from vedette.config.plan import CaptureSpec, TapSpec
 from vedette.engine.capture import Call
-from vedette_rayserve.calls import UNREADABLE, call_of, call_of_exchange
-from vedette_rayserve.exchange import Bounded, Exchange
+from vedette.engine.capture.exchange import UNREADABLE, Bounded, Exchange
+from vedette.engine.tap.lazy import LazyTap
+from vedette_rayserve.calls import call_of, call_of_exchange
 
 if TYPE_CHECKING:
-    from vedette.engine.tap.tap import Tap
     from vedette.engine.tap.transport import Transport
 
 ATTRIBUTE = "_vedette_tapping"
-CLOSE_TIMEOUT = 3.0
-RETRY_AFTER = 30.0  # seconds between attempts to make a tap that cannot be made
-log = logging.getLogger("vedette.rayserve")
 
 
 @dataclass(frozen=True)
@@ -45,43 +39,14 @@ class Instrumentation:
         return make(self.monitors)
 
 
-class NotConnected(RuntimeError):
-    """The tap could not be made a moment ago."""
-
-
-class Tapping:
+class Tapping(LazyTap):
     """Turns what the wrapped methods show into calls for the tap. An error here is logged once and costs rows only."""
 
     def __init__(self, spec: Instrumentation) -> None:
+        super().__init__(spec.connect, spec.tap)
         self.spec = spec
         self.example: Call | None = None  # the last call: how an explainer's rows have to look
         self.where = {"path": "/", "root_path": ""}  # and where it was sent
-        self._tap: Tap | None = None
-        self._lock = threading.Lock()
-        self._retry_at = 0.0
-        self._logged = False
-
-    @property
-    def tap(self) -> Tap:
-        """Made at first use: a replica that is never called starts no threads, and forks copy none."""
-        if self._tap is None:
-            if time.monotonic() < self._retry_at:  # outside the lock: no request waits for another's attempt again
-                raise NotConnected(f"no tap; tried again every {RETRY_AFTER:.0f} s")
-            with self._lock:
-                if self._tap is None:
-                    self._tap = self._connected()
-        return self._tap
-
-    def _connected(self) -> Tap:
-        if time.monotonic() < self._retry_at:  # another request's attempt has failed while this one waited
-            raise NotConnected(f"no tap; tried again every {RETRY_AFTER:.0f} s")
-        from vedette.engine.tap.tap import Tap  # not before a prediction is made
-
-        try:
-            return Tap(self.spec.connect(), self.spec.tap)
-        except Exception:
-            self._retry_at = time.monotonic() + RETRY_AFTER
-            raise
 
     def answered(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any) -> Any:
         """Show a call and its answer; returns the answer, to be given on."""
@@ -89,41 +54,33 @@ class Tapping:
             if isinstance(result, StreamingResponse):
                 result.body_iterator = self._watched(result.body_iterator, args, kwargs)
             else:
-                self._offer(call_of(args, kwargs, result))
+                self.offer(call_of(args, kwargs, result))
         except Exception as error:  # the model must not suffer
-            self._failed(error)
+            self.failed(error)
         return result
 
     def streamed(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], kept: Bounded) -> None:
         """Show a call that was answered piece by piece."""
         try:
-            self._offer(call_of(args, kwargs, kept.joined()))
+            self.offer(call_of(args, kwargs, kept.joined()))
         except Exception as error:  # the model must not suffer
-            self._failed(error)
+            self.failed(error)
 
     def exchanged(self, exchange: Exchange) -> None:
         """Show an ASGI request and its response."""
         try:
             call = call_of_exchange(exchange, self.spec.capture.method)
-            self._offer(call)
+            self.offer(call)
             if call is not None:
                 scope = exchange.scope
                 self.where = {"path": scope["path"], "root_path": exchange.root_path}
         except Exception as error:  # the model must not suffer
-            self._failed(error)
+            self.failed(error)
 
-    def close(self) -> None:
-        try:
-            if self._tap is not None:
-                self._tap.close(timeout=CLOSE_TIMEOUT)
-        except Exception as error:  # the replica ends either way
-            self._failed(error)
-
-    def _offer(self, call: Call | None) -> None:
-        if call is not None:
-            self.tap.offer(call)
-            if call.status < 400 and call.request != UNREADABLE:
-                self.example = call
+    def offer(self, call: Call | None) -> None:
+        super().offer(call)
+        if call is not None and call.status < 400 and call.request != UNREADABLE:
+            self.example = call
 
     async def _watched(self, chunks: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> AsyncIterator[Any]:
         kept = Bounded()
@@ -132,12 +89,6 @@ class Tapping:
             yield chunk
         self.streamed(args, kwargs, kept)
 
-    def _failed(self, error: Exception) -> None:
-        if not self._logged:
-            self._logged = True
-            log.error("predictions of this replica are not all monitored: %s: %s", type(error).__name__, error)
-            log.debug("", exc_info=error)
-
 
 class _Untapped(Tapping):
     """Of an object that is still in its __init__ (models warm up by calling themselves), or could not be tapped."""
@@ -145,7 +96,7 @@ class _Untapped(Tapping):
     def __init__(self) -> None:
         super().__init__(Instrumentation(monitors=""))
 
-    def _offer(self, call: Call | None) -> None:
+    def offer(self, call: Call | None) -> None:
         return None
 
     def __reduce__(self) -> str:

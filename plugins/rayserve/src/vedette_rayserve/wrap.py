@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import suppress
 from typing import Any
 
-from vedette_rayserve.exchange import Bounded
+from vedette.engine.capture.exchange import Bounded
 from vedette_rayserve.tapping import tapping_of
 
 Method = Callable[..., Any]

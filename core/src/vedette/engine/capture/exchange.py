@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qsl
 
-from vedette.engine.capture.call import weight
+from vedette.engine.capture.call import Call, weight
 
 LIMIT = 4 << 20  # bytes of one body that are kept; a longer one is counted as undecodable
 PIECES = bytes | str | bytearray | memoryview  # of one body; a stream's other items stay items
+SKIP = b"seldon-skip-logging"  # how other systems' explainers ask not to be logged
+UNREADABLE = b""  # a body that the model consumed as a stream, or that was too long: counted as undecodable
 Scope = dict[str, Any]
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 @dataclass
@@ -69,3 +73,36 @@ class Exchange:
         elif message["type"] == "http.response.body":
             self.response.add(message.get("body", b""))
         await self._send(message)
+
+
+def call_of(exchange: Exchange, request_id: str | None = None, query: bool = False) -> Call | None:
+    """The exchange as a call for the tap; None where the caller asked not to be logged, or sent nothing.
+
+    request_id: where the request names none.  query: whether the query stands in for a body that is empty.
+    """
+    headers = dict(exchange.scope["headers"])
+    if SKIP in headers:
+        return None
+    body: Any = exchange.request.joined()
+    if body is None:
+        body = UNREADABLE
+    elif not body:
+        body = query_of(exchange.scope) if query else None
+    if body is None:
+        return None
+    return Call(
+        request=body,
+        response=exchange.response.joined(),
+        headers=headers,
+        status=exchange.status,
+        request_id=given_id(headers) or request_id,
+    )
+
+
+def query_of(scope: Mapping[str, Any]) -> dict[str, str] | None:
+    return dict(parse_qsl(scope.get("query_string", b"").decode("latin-1"))) or None
+
+
+def given_id(headers: Mapping[bytes, bytes]) -> str | None:
+    """The request's own X-Request-Id."""
+    return headers.get(b"x-request-id", b"").decode("latin-1") or None
