@@ -245,6 +245,7 @@ class TestDelivery:
             dead = connection.execute(select(outbox_table).where(outbox_table.c.dead)).all()
         assert [(row.event_id, row.sink) for row in dead] == [("id-1", "down")]
         assert "down" in (dead[0].error or "")
+        engine.time(10.0)
         self.deliver(engine, got, set())
         assert got["down"] == ["id-2"]
 

@@ -74,24 +74,6 @@ def test_a_deploy_writes_series_in_order_of_id_and_none_that_stays() -> None:
     assert written == sorted([ids["a"], ids["b"], ids["c"]])
 
 
-def test_a_series_that_is_in_its_pool_is_not_written(store_url: str) -> None:
-    store = Store(store_url)
-    with store.write() as connection:
-        number = series.start(connection, "m", "stats", "m/default", "f", "d", 1.0, 0.0)
-    writes: list[int] = []
-    event.listen(
-        store.engine, "after_cursor_execute", lambda c, cursor, sql, *rest: writes.append(cursor.rowcount)
-        if sql.startswith("UPDATE series") else None,
-    )  # fmt: skip
-    with store.write() as connection:
-        series.set_pool(connection, number, "m/default")
-        series.set_pool(connection, number, "m/heavy")
-    assert writes == [0, 1]
-    with store.read() as connection:
-        assert series.active(connection, "m")[0].pool == "m/heavy"
-    store.close()
-
-
 def test_failures_are_summed_a_series_and_told_once_in_order_of_id() -> None:
     plan = plan_of(stats("b"), stats("a"), sinks=(Harness.sink("pager"),))  # type: ignore[arg-type]
     engine = Harness(plan)

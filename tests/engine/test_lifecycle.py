@@ -101,7 +101,7 @@ class TestDeploy:
         deploy(engine.store, fresh)
         worker = WorkerCore(engine.store, fresh, "default")
         reducer = Reducer(engine.store, fresh, "default", get_registry())
-        reducer._bundles[engine.bundle.digest] = engine.bundle
+        reducer.bundles.known[engine.bundle.digest] = engine.bundle
         engine.worker, engine.reducer = worker, reducer
         engine.send(2)
         engine.settle()
@@ -113,9 +113,9 @@ class TestDeploy:
         assert actions(engine, plan_of(stats())) == {"stats": "keep", "gaps": "retire"}
         assert engine.series("gaps").status == "retired"
 
-    def test_a_monitor_that_moves_to_another_pool_keeps_its_state(self) -> None:
+    def test_a_monitor_that_moves_to_another_pool_begins_anew(self) -> None:
         engine = Harness(plan_of(stats()))
-        assert actions(engine, plan_of(stats(pool="heavy"))) == {"stats": "keep"}
+        assert actions(engine, plan_of(stats(pool="heavy"))) == {"stats": "restart"}
         assert engine.series("stats").pool == "m/heavy"
 
 

@@ -192,7 +192,7 @@ def test_the_joiner_locks_series_in_order_of_id_before_it_writes() -> None:
         watched.setattr(series, "lock", watch)
         give(engine, [(key, other(value)) for key, value in zip(keys, ["no", "yes"], strict=True)])
         assert engine.reducer.lease is not None
-        Joiner(engine.store, engine.bundle).step(engine.reducer.lease)
+        Joiner(engine.store, engine.bundle, engine.reducer.bundles).step(engine.reducer.lease)
     assert order[:3] == sorted(order[:3])
     assert len(set(order)) == 3
     assert np.all(np.isin([engine.series(name).id for name in ("a", "m", "z")], order))

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from vedette.engine.bundle import Bundle
 from vedette.engine.reduce import alerts
-from vedette.engine.work.core import pool_id
+from vedette.engine.running import pool_id
 from vedette.store import results, series
 from vedette.store.database import Store
 from vedette.store.results import AlertState
@@ -70,6 +70,9 @@ def _change(bundle: Bundle, monitor: str, old: Series | None) -> Change:
         return Change(monitor, "start", "new")
     if old.fingerprint != bundle.fingerprint(monitor, bundle.plan.model_version or ""):
         return Change(monitor, "restart", "its component, options, input, schema or reference changed", old.id)
+    if old.pool != pool_id(bundle.plan.model, bundle.plan.monitor(monitor).pool):
+        # both pools have been sent the same rows: what each has counted must not add up
+        return Change(monitor, "restart", "it moves to another pool", old.id)
     if old.status == "quarantined":
         return Change(monitor, "restart", f"was quarantined: {old.reason}", old.id)
     return Change(monitor, "keep", "unchanged", old.id)
@@ -80,13 +83,10 @@ def _apply(connection: Connection, bundle: Bundle, change: Change, now: float) -
     if change.series is not None and change.action in ("restart", "retire"):
         series.retire(connection, change.series, change.reason, now)
         _resolve_alerts(connection, bundle, lambda body: body["monitor"] == change.monitor, now)
-    if change.action == "retire":
+    if change.action in ("keep", "retire"):
         return
     spec = bundle.plan.monitor(change.monitor)
     pool = pool_id(model, spec.pool)
-    if change.action == "keep" and change.series is not None:
-        series.set_pool(connection, change.series, pool)
-        return
     mark = bundle.fingerprint(change.monitor, bundle.plan.model_version or "")
     series.start(connection, model, change.monitor, pool, mark, bundle.digest, spec.tick, now)
 

@@ -15,6 +15,7 @@ from vedette.engine.message import TapPlan
 from vedette.store import counters, jobs, labels, leases, panes, predictions, results, series
 from vedette.store.database import Store
 from vedette.store.tables import batch_log, incarnations, outbox, producers
+from vedette.store.texts import storable
 from vedette_specs.batch import Batch
 from vedette_specs.components import Predict
 from vedette_specs.convert import as_batch
@@ -136,7 +137,7 @@ class Service:
         if not isinstance(annotator, str) or len(annotator) > 128:
             raise BadRequest(f"{at}.annotator", f"{annotator!r} is not a name of at most 128 characters")
         return [
-            {"request": request, "row": first + i, "annotator": annotator, "time": float(time),
+            {"request": storable(request), "row": first + i, "annotator": storable(annotator), "time": float(time),
              "value": self._label(value, f"{at}.labels[{i}]" if "labels" in item else f"{at}.label")}
             for i, value in enumerate(values)
             if value is not None

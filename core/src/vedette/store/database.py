@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, func, select
+from sqlalchemy import Connection, Engine, Table, create_engine, event, exc, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import StaticPool
@@ -16,6 +16,7 @@ from sqlalchemy.pool import StaticPool
 from vedette.store.migrations import migrate
 
 BUSY_MS = 20_000
+_TRANSIENT = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError, OSError)
 PG_OPTIONS = "-c lock_timeout=15s -c idle_in_transaction_session_timeout=60s"
 
 
@@ -87,6 +88,15 @@ def upsert(
         connection.execute(statement.on_conflict_do_nothing(index_elements=list(keys)))
     else:
         connection.execute(action(index_elements=list(keys), set_=dict(update)))
+
+
+def transient(error: BaseException | None) -> bool:
+    """Whether it may go well next time: locks, connections and timeouts, not what the store was told to write."""
+    while error is not None:
+        if isinstance(error, _TRANSIENT):
+            return True
+        error = error.__cause__
+    return False
 
 
 def _engine(url: str) -> Engine:

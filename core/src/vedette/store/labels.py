@@ -111,6 +111,10 @@ def asked_recomputes(connection: Connection, series: int, before: float, limit: 
     return list(connection.scalars(select(recomputes.c.tick).where(*where).order_by(recomputes.c.tick).limit(limit)))
 
 
+def has_recomputes(connection: Connection, series: int) -> bool:
+    return connection.scalar(select(recomputes.c.tick).where(recomputes.c.series == series).limit(1)) is not None
+
+
 def done_recompute(connection: Connection, series: int, tick: int) -> None:
     connection.execute(recomputes.delete().where(recomputes.c.series == series, recomputes.c.tick == tick))
 

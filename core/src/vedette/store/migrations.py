@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-from sqlalchemy import Connection, inspect, select, text
+from sqlalchemy import Column, Connection, inspect, select, text
 
 from vedette.store import tables
 
@@ -15,7 +16,20 @@ def _first(connection: Connection) -> None:
     tables.metadata.create_all(connection)
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first,)
+def _predictions_know_their_bundle(connection: Connection) -> None:
+    _add_column(connection, tables.predictions.c.bundle)
+
+
+def _add_column(connection: Connection, column: Column[Any]) -> None:
+    """Unless it is there: the first step makes the tables as this version knows them."""
+    table = column.table.name
+    if column.name in {known["name"] for known in inspect(connection).get_columns(table)}:
+        return
+    kind = column.type.compile(connection.dialect)
+    connection.execute(text(f"ALTER TABLE {table} ADD COLUMN {column.name} {kind} NOT NULL DEFAULT ''"))
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first, _predictions_know_their_bundle)
 
 
 def migrate(connection: Connection) -> None:

@@ -46,9 +46,13 @@ def split_minted(requests: Sequence[str], producer: str) -> tuple[list[int], lis
 
 
 def keep(
-    connection: Connection, model: str, row: LogRow, batch: Batch, payload: Mask, columns: Sequence[str] = ()
-) -> None:
-    """Store a batch's predictions, and the inputs of the rows in `payload`; `columns` are kept for segments."""
+    connection: Connection, model: str, row: LogRow, batch: Batch, payload: Mask, columns: Sequence[str] = (),
+    bundle: str = "",
+) -> None:  # fmt: skip
+    """Store a batch's predictions, and the inputs of the rows in `payload`; `columns` are kept for segments.
+
+    bundle: digest of the one under which the batch was counted: its labels belong to the same series.
+    """
     requests = [] if batch.ids is None else list(dict.fromkeys(str(i) for i in batch.ids))
     own, theirs = split_minted(requests, row.producer)
     segments = {name: batch.inputs[name] for name in columns if name in batch.inputs}
@@ -60,7 +64,7 @@ def keep(
             model=model, producer=row.producer, seq=row.seq, rows=len(batch),
             min_time=float(times.min()), max_time=float(times.max()),
             first_minted=min(own, default=None), last_minted=max(own, default=None),
-            model_version=row.model_version, blob=slim.to_bytes(),
+            model_version=row.model_version, bundle=bundle, blob=slim.to_bytes(),
         )
         .returning(predictions.c.id)
     ).scalar_one()  # fmt: skip
@@ -116,11 +120,24 @@ def load(connection: Connection, blocks: Iterable[int], schema: Schema) -> dict[
     return loaded
 
 
-def blocks_between(connection: Connection, model: str, start: float, end: float, schema: Schema) -> list[Batch]:
-    """Blocks that hold event times in [start, end)."""
+def bundles_of(connection: Connection, blocks: Iterable[int]) -> dict[int, str]:
+    """block -> digest of the bundle under which it was counted."""
+    wanted = sorted(set(blocks))
+    found: dict[int, str] = {}
+    query = select(predictions.c.id, predictions.c.bundle)
+    for start in range(0, len(wanted), CHUNK):
+        some = query.where(predictions.c.id.in_(wanted[start : start + CHUNK]))
+        found |= {row.id: row.bundle for row in connection.execute(some)}
+    return found
+
+
+def blocks_between(
+    connection: Connection, model: str, start: float, end: float, schema: Schema
+) -> list[tuple[str, Batch]]:
+    """Blocks that hold event times in [start, end), each with the digest of its bundle."""
     where = predictions.c.model == model, predictions.c.min_time < end, predictions.c.max_time >= start
-    query = select(predictions.c.blob).where(*where).order_by(predictions.c.id)
-    return [Batch.from_bytes(blob, schema) for blob in connection.scalars(query)]
+    query = select(predictions.c.bundle, predictions.c.blob).where(*where).order_by(predictions.c.id)
+    return [(row.bundle, Batch.from_bytes(row.blob, schema)) for row in connection.execute(query)]
 
 
 def payload_of(connection: Connection, block: int, schema: Schema) -> Batch | None:

@@ -78,6 +78,12 @@ def unjudged(connection: Connection, series: int, limit: int = 1000) -> list[Sto
     ]
 
 
+def has_unfinished(connection: Connection, series: int) -> bool:
+    """Whether a result waits for its revision, or for its labels."""
+    waits = or_(results.c.dirty.is_(True), results.c.judged.is_(False))
+    return connection.scalar(select(results.c.id).where(results.c.series == series, waits).limit(1)) is not None
+
+
 def query(
     connection: Connection,
     model: str,
@@ -88,13 +94,16 @@ def query(
     until: float | None = None,
     series: int | None = None,
     limit: int = 1000,
+    mature: bool = False,
 ) -> list[StoredResult]:
-    """The latest results that match, oldest first."""
+    """The latest results that match, oldest first. mature: leave out those whose labels are still coming."""
     c = results.c
     filters = [c.model == model, c.revision > BLANK]
     for column, wanted in ((c.monitor, monitor), (c.window, window), (c.segment, segment), (c.series, series)):
         if wanted is not None:
             filters.append(column == wanted)
+    if mature:
+        filters.append(c.status != "immature")
     if since is not None:
         filters.append(c.end >= since)
     if until is not None:

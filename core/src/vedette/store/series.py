@@ -8,6 +8,7 @@ from sqlalchemy import Connection, select, update
 
 from vedette.store.database import upsert
 from vedette.store.tables import bundles, deployments, segments, series
+from vedette.store.texts import storable
 
 OTHER = "other"
 MAX_SEGMENTS = 100
@@ -78,11 +79,6 @@ def start(
     return int(connection.execute(statement.returning(series.c.id)).scalar_one())
 
 
-def set_pool(connection: Connection, series_id: int, pool: str) -> None:
-    """Move a series; one that is there already is neither written nor locked."""
-    connection.execute(update(series).where(series.c.id == series_id, series.c.pool != pool).values(pool=pool))
-
-
 def retire(connection: Connection, series_id: int, reason: str, now: float) -> None:
     connection.execute(
         update(series).where(series.c.id == series_id).values(status="retired", reason=reason, ended=now)
@@ -120,7 +116,11 @@ def keep_from(connection: Connection, series_id: int, tick: int) -> None:
 
 
 def segment_name(connection: Connection, series_id: int, segment: str) -> str:
-    """`segment`, or "other" when the series has its full number of segments already: the store decides for all."""
+    """`segment`, or "other" when the series has its full number of segments already: the store decides for all.
+
+    It is cut to what the store can hold.
+    """
+    segment = storable(segment)
     known = select(segments.c.segment).where(segments.c.series == series_id)
     if connection.scalar(known.where(segments.c.segment == segment)) is not None:
         return segment

@@ -244,6 +244,7 @@ predictions = Table(
     Column("first_minted", Big),  # counters of the ids that the tap minted: these need no index of their own
     Column("last_minted", Big),
     Column("model_version", String(128), nullable=False),
+    Column("bundle", String(80), nullable=False, default="", server_default=""),  # that they were counted under
     Column("blob", LargeBinary, nullable=False),
     UniqueConstraint("model", "producer", "seq"),
     Index("predictions_by_time", "model", "min_time"),

@@ -13,8 +13,8 @@ from vedette.engine.message import Message
 from vedette.engine.reduce.dispatch import Dispatcher
 from vedette.engine.reduce.reducer import Reducer
 from vedette.engine.reduce.retention import Retention
+from vedette.engine.running import pool_id
 from vedette.engine.service import Service
-from vedette.engine.work.core import pool_id
 from vedette.store import jobs
 from vedette.store import log as batch_log
 from vedette_rayserve.api import http_app

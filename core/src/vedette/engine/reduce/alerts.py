@@ -82,11 +82,13 @@ def judge(
     hooks: bool = False,
     end: float | None = None,
     quiet_rows: int = 0,
+    any_order: bool = False,
 ) -> list[Event]:
     """Evaluate a rule on results and move its state; returns the events, which are queued for the sinks.
 
     The rule's home is its monitor; a rule over several monitors has one state, whatever their windows are.
-    Nothing happens for windows that it has judged already.
+    Nothing happens for windows that it has judged already, or that end before one which it has judged.
+    any_order: labelled windows mature in any order; the caller sees to it that each comes once.
     quiet_rows: a firing alert is resolved only after so many rows in which the rule did not hold.
     """
     home = rule.monitor or next(iter(found), "")
@@ -95,7 +97,7 @@ def judge(
     at = end if end is not None else max((r.end for r in found.values()), default=now)
     model = bundle.plan.model
     state = results.get_alert_state(connection, model, rule.name, segment, window)
-    if at <= state.judged:
+    if at <= state.judged and not any_order:
         return []
     scope = ResultScope(connection, bundle, found, home, silence)
     holds = parse_rule(rule.when).evaluate(scope)
@@ -130,6 +132,7 @@ def advance(
     state: AlertState, holds: bool | None, end: float, rule: AlertSpec, rows: int = 0, quiet_rows: int = 0
 ) -> tuple[AlertState, Change | None]:
     """The state after an evaluation on `rows` rows. Unknown neither advances nor resets."""
+    end = max(end, state.judged)  # in the order in which windows mature: an earlier one is judged now
     state = replace(state, judged=end)
     if holds is None:
         return state, None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
@@ -18,6 +18,7 @@ from vedette.engine.reduce.evaluate import Evaluator, body_of, with_labels
 from vedette.engine.reduce.moving import MovingWindows, merged_panes
 from vedette.engine.reduce.recompute import recompute_tick
 from vedette.engine.reduce.windows import Span, ended_windows, join_all
+from vedette.engine.running import Bundles
 from vedette.engine.work.accumulate import Failure
 from vedette.engine.work.flags import OutlierFlags
 from vedette.store import jobs, labels, leases, outbox, panes, results, series
@@ -53,9 +54,13 @@ class Closing:
 class SeriesReducer:
     """One monitor's series. Holds the sliding windows in memory; all else is in the store."""
 
-    def __init__(self, store: Store, bundle: Bundle, spec: MonitorSpec, series_id: int, labelled: bool) -> None:
+    def __init__(
+        self, store: Store, bundle: Bundle, spec: MonitorSpec, series_id: int, labelled: bool,
+        bundles: Bundles | None = None,
+    ) -> None:  # fmt: skip
         self.store = store
         self.bundle = bundle
+        self.bundles = bundles or Bundles(bundle)
         self.spec = spec
         self.id = series_id
         self.labelled = labelled
@@ -263,9 +268,13 @@ class SeriesReducer:
             jobs.put(connection, self.model, replace(job, created=now))
 
     def _publish(
-        self, connection: Connection, found: Sequence[StoredResult], now: float, hooks: bool, watermark: float
-    ) -> None:
-        """Store results, queue their events, and let the monitor's rule judge those that are ready."""
+        self, connection: Connection, found: Sequence[StoredResult], now: float, hooks: bool, watermark: float,
+        judged: Container[int] = (),
+    ) -> None:  # fmt: skip
+        """Store results, queue their events, and let the monitor's rule judge those that are ready.
+
+        judged: ids of the results that it has judged in an earlier revision.
+        """
         for result in found:
             fresh = replace(result, created=result.created or now, revised=now)
             results.put(connection, fresh)
@@ -275,12 +284,13 @@ class SeriesReducer:
                 result.window, result.end, result.revision,
             )  # fmt: skip
             outbox.put(connection, self.bundle.plan, event, now, hooks)
-            if self.spec.alert is not None and result.status != "immature":
+            if self.spec.alert is not None and result.status != "immature" and result.id not in judged:
                 quiet = QUIET_ROWS if self.spec.kind == "change" else 0
                 found_here, silence = {self.spec.name: fresh}, _silence(watermark, result.end)
                 alerts.judge(
-                    connection, self.bundle, self.spec.alert, found_here, silence, now, hooks, quiet_rows=quiet
-                )
+                    connection, self.bundle, self.spec.alert, found_here, silence, now, hooks, quiet_rows=quiet,
+                    any_order=self.labelled,
+                )  # fmt: skip
 
     def revise(self, lease: Lease, watermark: float, hooks: bool, force: bool) -> int:
         """Publish new revisions of windows whose ticks have changed; returns how many."""
@@ -297,7 +307,8 @@ class SeriesReducer:
             return 0
         with self.store.write() as connection:
             leases.check(connection, lease)
-            self._publish(connection, revised, self.store.now(connection), hooks, watermark)
+            judged = {r.id for r in due if r.judged}
+            self._publish(connection, revised, self.store.now(connection), hooks, watermark, judged)
         return len(revised)
 
     def _patience(self, window: str) -> float:
@@ -316,7 +327,7 @@ class SeriesReducer:
         span = merged if merged is not None else Span(first, stop, 0, {})
         start = span.first * self.tick if first == series.BEFORE_ALL else old.start
         fresh = self._result(old.segment, window, span, start, old.end, old.revision + 1, watermark)
-        return replace(fresh, created=old.created, judged=old.judged or fresh.judged)
+        return replace(fresh, id=old.id, created=old.created, judged=old.judged or fresh.judged)
 
     def recompute(self, lease: Lease, settled: float = SETTLED) -> None:
         """Rebuild ticks whose labels were corrected, and not again for `settled` seconds, from stored predictions."""
@@ -333,7 +344,7 @@ class SeriesReducer:
                 if tick < row.kept_from:  # its pane is gone or merged with others
                     labels.done_recompute(connection, self.id, tick)
                     continue
-                fresh = recompute_tick(connection, self.bundle, self.spec, self.id, tick)
+                fresh = recompute_tick(connection, self.bundles, self.bundle, self.spec, row, tick)
                 labels.done_recompute(connection, self.id, tick)
                 for segment in fresh:
                     self._revise_later(connection, segment, tick)

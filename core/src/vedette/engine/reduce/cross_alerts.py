@@ -35,7 +35,8 @@ class CrossAlerts:
 
     def _latest(self, connection: Connection, monitor: str, series_id: int) -> list[StoredResult]:
         window = self._window(monitor)
-        return results.query(connection, self.bundle.plan.model, monitor, window, segment="", series=series_id, limit=1)
+        model = self.bundle.plan.model
+        return results.query(connection, model, monitor, window, "", series=series_id, limit=1, mature=True)
 
     def _judge(self, rule: AlertSpec, lease: Lease, watermark: float) -> None:
         parsed = alerts.parse_rule(rule.when)
@@ -45,9 +46,7 @@ class CrossAlerts:
             running = {s.monitor: s.id for s in series.active(connection, self.bundle.plan.model)}
             # what a retired series said last is about another configuration
             latest = [self._latest(connection, m, running[m]) if m in running else [] for m in monitors]
-        found: dict[str, StoredResult] = {
-            name: rows[0] for name, rows in zip(monitors, latest, strict=True) if rows and rows[0].status != "immature"
-        }
+        found = {name: rows[0] for name, rows in zip(monitors, latest, strict=True) if rows}
         newest = max((r.end for r in found.values()), default=-float("inf"))
         at = max(newest, watermark) if "no_data" in rule.when else newest
         if at < self._seen.get(rule.name, -float("inf")) + (LOOK_EVERY if at > newest else 0.0) or at == -float("inf"):

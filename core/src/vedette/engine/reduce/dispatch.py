@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -14,6 +15,7 @@ from vedette.store.outbox import HOOKS, Parcel
 from vedette_specs.components import Sink
 
 logger = logging.getLogger("vedette.sinks")
+BUDGET = 2.0  # seconds of a step: the lease may have gone to another by then, who delivers too
 
 
 @dataclass
@@ -25,11 +27,20 @@ class Dispatcher:
     registry: Registry
     _sinks: dict[str, Sink] = field(default_factory=dict)
 
-    def step(self) -> int:
-        """Deliver what is due; returns how many events were delivered."""
-        with self.store.read() as connection:
-            due = outbox.due(connection, self.plan.model, self.store.now(connection))
-        return sum(self._deliver(parcel) for parcel in due)
+    def step(self, budget: float = BUDGET) -> int:
+        """Deliver what is due, for at most `budget` seconds; returns how many events were delivered.
+
+        A round has the first event of each lane; lanes with more have further rounds.
+        """
+        deadline = time.monotonic() + budget
+        delivered = 0
+        while True:
+            with self.store.read() as connection:
+                due = outbox.due(connection, self.plan.model, self.store.now(connection))
+            arrived = sum(self._deliver(parcel) for parcel in due)
+            delivered += arrived
+            if not arrived or time.monotonic() >= deadline:
+                return delivered
 
     def _deliver(self, parcel: Parcel) -> bool:
         try:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
@@ -12,6 +12,7 @@ from vedette.config.plan import MonitorSpec
 from vedette.engine.bundle import Bundle
 from vedette.engine.failures import report_failures
 from vedette.engine.reduce.recompute import attach, readable
+from vedette.engine.running import Bundles, series_of
 from vedette.engine.work.accumulate import Accumulator, needs_labels
 from vedette.store import counters, labels, leases, panes, predictions, series
 from vedette.store.database import Store
@@ -23,17 +24,47 @@ LIMIT = 5000  # labels joined in one transaction
 Key = tuple[str, int]
 
 
+@dataclass(frozen=True)
+class Row:
+    """A stored prediction: its block, the position there, and the digest of the bundle that it was counted under."""
+
+    batch: Batch
+    position: int
+    bundle: str
+
+
+@dataclass(frozen=True)
+class Counting:
+    """The monitors of a bundle that wait for labels, and the series that counted its predictions."""
+
+    bundle: Bundle
+    monitors: list[MonitorSpec]
+    series: dict[str, int]
+
+    @classmethod
+    def of(cls, connection: Connection, bundle: Bundle) -> Counting:
+        running = series_of(connection, bundle)
+        found = {name: row.id for name, row in running.items() if row.status != "quarantined"}
+        monitors = [m for m in bundle.plan.monitors if m.name in found and needs_labels(bundle, m)]
+        return cls(bundle, monitors, {m.name: found[m.name] for m in monitors})
+
+    def accumulator(self, connection: Connection) -> Accumulator:
+        def name(series_id: int, segment: str) -> str:
+            return series.segment_name(connection, series_id, segment)
+
+        return Accumulator(self.bundle, self.series, self.monitors, name, labelled=True)
+
+
 @dataclass
 class Joiner:
     """Runs under the lease of the pool that keeps the predictions."""
 
     store: Store
     bundle: Bundle
-    counts: dict[str, int] = field(default_factory=dict)
+    bundles: Bundles
 
     def __post_init__(self) -> None:
         self.model = self.bundle.plan.model
-        self.monitors = [m for m in self.bundle.plan.monitors if needs_labels(self.bundle, m)]
 
     def step(self, lease: Lease) -> int:
         """Join what can be joined now; returns how many labels were looked at."""
@@ -57,23 +88,35 @@ class Joiner:
         in_force = labels.applied(connection, self.model, {label.key for label in matched})
         matched = self._readable(connection, matched)
         found = {label.key: label for label in self._of_first_annotator(connection, matched, in_force)}
-        if found:
-            self._lock(connection)
+        counting = self._counting(connection, {rows[key].bundle for key in found})
+        found = self._countable(connection, found, rows, counting)
+        # a recomputation sees these labels and their part, or neither; in order of id, before all other rows
+        for series_id in sorted({number for one in counting.values() for number in one.series.values()}):
+            series.lock(connection, series_id)
         # one that waited for its prediction may come after a later one that did not have to
         changed = {k: v for k, v in found.items() if k in in_force and _corrects(v, in_force[k])}
         new = {key: label for key, label in found.items() if key not in in_force}
         taken = {label.id for label in [*changed.values(), *new.values()]}
         over = [label.id for label in matched if label.id not in taken]
         labels.set_state(connection, over, "superseded")
-        self._correct(connection, changed, in_force, rows, now)
-        self._apply(connection, new, rows, now)
+        self._correct(connection, changed, in_force, rows, counting, now)
+        for digest, one in counting.items():
+            self._apply(connection, {k: v for k, v in new.items() if rows[k].bundle == digest}, rows, one, now)
         self._wait(connection, [label for label in waiting if label.key not in rows], now)
 
-    def _lock(self, connection: Connection) -> None:
-        """A recomputation sees these labels and their part, or neither; in order of id, before all other rows."""
-        active = {s.monitor: s.id for s in series.active(connection, self.model) if s.status == "active"}
-        for series_id in sorted(active[m.name] for m in self._running(active)):
-            series.lock(connection, series_id)
+    def _counting(self, connection: Connection, digests: Iterable[str]) -> dict[str, Counting]:
+        """Who counts the labels of predictions that were counted under these bundles."""
+        found = {digest: self.bundles.get(connection, digest) for digest in digests}
+        return {digest: Counting.of(connection, bundle) for digest, bundle in found.items() if bundle is not None}
+
+    def _countable(
+        self, connection: Connection, found: dict[Key, Label], rows: dict[Key, Row], counting: Mapping[str, Counting]
+    ) -> dict[Key, Label]:
+        """Without the labels whose predictions were counted under a bundle that is forgotten: they come too late."""
+        late = {key: label for key, label in found.items() if rows[key].bundle not in counting}
+        labels.set_state(connection, [label.id for label in late.values()], "unmatched")
+        self._count(connection, "labels_of_forgotten_bundles", len(late))
+        return {key: label for key, label in found.items() if key not in late}
 
     def _readable(self, connection: Connection, matched: list[Label]) -> list[Label]:
         """The labels that today's task can read; the others can never be joined, and are counted."""
@@ -98,58 +141,50 @@ class Joiner:
         if n:
             counters.add(connection, self.model, {name: n})
 
-    def _rows_of(self, connection: Connection, wanted: Iterable[Label]) -> dict[Key, tuple[Batch, int]]:
-        """(request, row) -> the block that holds it, and the position there."""
+    def _rows_of(self, connection: Connection, wanted: Iterable[Label]) -> dict[Key, Row]:
+        """(request, row) -> where the prediction is stored."""
         keys = {label.key for label in wanted}
         blocks = predictions.find_blocks(connection, self.model, (request[:256] for request, _ in keys))
-        loaded = predictions.load(connection, (b for ids in blocks.values() for b in ids), self.bundle.plan.schema)
-        found: dict[Key, tuple[Batch, int]] = {}
-        for batch in loaded.values():
+        numbers = {b for ids in blocks.values() for b in ids}
+        digests = predictions.bundles_of(connection, numbers)
+        found: dict[Key, Row] = {}
+        for number, batch in predictions.load(connection, numbers, self.bundle.plan.schema).items():
             if batch.ids is None or batch.rows is None:
                 continue
             for i, key in enumerate(zip(batch.ids.tolist(), batch.rows.tolist(), strict=True)):
                 if key in keys and key not in found:
-                    found[key] = (batch, i)
+                    found[key] = Row(batch, i, digests[number])
         return found
 
     def _apply(
-        self, connection: Connection, new: dict[Key, Label], rows: dict[Key, tuple[Batch, int]], now: float
+        self, connection: Connection, new: dict[Key, Label], rows: dict[Key, Row], counting: Counting, now: float
     ) -> None:
         """Count newly labelled rows in the panes of their prediction time, with the labels' new state."""
         if not new:
             return
-        active = {s.monitor: s.id for s in series.active(connection, self.model) if s.status == "active"}
-        accumulator = self._accumulator(connection, active)
+        accumulator = counting.accumulator(connection)
         for batch in _batches(new, rows):
-            labelled, lags = attach(batch, new, self.bundle.plan.schema)
+            schema = counting.bundle.plan.schema
+            labelled, lags = attach(batch.replace(schema=schema), new, schema)
             accumulator.add(labelled, lags)
         parts, failures = accumulator.take()
         panes.insert(connection, parts)
         report_failures(connection, self.bundle, failures, now)
         labels.set_state(connection, [label.id for label in new.values()], "applied")
 
-    def _accumulator(self, connection: Connection, active: dict[str, int]) -> Accumulator:
-        def name(series_id: int, segment: str) -> str:
-            return series.segment_name(connection, series_id, segment)
-
-        return Accumulator(self.bundle, active, self.monitors, name, labelled=True)
-
     def _correct(
         self, connection: Connection, changed: dict[Key, Label], in_force: dict[Key, Label],
-        rows: dict[Key, tuple[Batch, int]], now: float,
+        rows: dict[Key, Row], counting: Mapping[str, Counting], now: float,
     ) -> None:  # fmt: skip
         labels.set_state(connection, [in_force[key].id for key in changed], "superseded")
         labels.set_state(connection, [label.id for label in changed.values()], "applied")
-        active = {s.monitor: s.id for s in series.active(connection, self.model) if s.status == "active"}
         for key in changed:
-            batch, position = rows[key]
+            batch, position = rows[key].batch, rows[key].position
             assert batch.times is not None
-            for spec in self._running(active):
+            one = counting[rows[key].bundle]
+            for spec in one.monitors:
                 tick = math.floor(float(batch.times[position]) / spec.tick)
-                labels.ask_recompute(connection, active[spec.name], tick, now)
-
-    def _running(self, active: dict[str, int]) -> list[MonitorSpec]:
-        return [m for m in self.monitors if m.name in active]
+                labels.ask_recompute(connection, one.series[spec.name], tick, now)
 
     def _wait(self, connection: Connection, unmatched: Sequence[Label], now: float) -> None:
         """A label before its prediction is normal; after `within` it is given up and counted."""
@@ -163,12 +198,12 @@ def _corrects(label: Label, before: Label) -> bool:
     return label.id > before.id and label.value != before.value
 
 
-def _batches(new: dict[Key, Label], rows: dict[Key, tuple[Batch, int]]) -> list[Batch]:
+def _batches(new: dict[Key, Label], rows: dict[Key, Row]) -> list[Batch]:
     """The newly labelled rows, those of one form together."""
     by_block: dict[int, tuple[Batch, list[int]]] = {}
     for key in new:
-        batch, position = rows[key]
-        by_block.setdefault(id(batch), (batch, []))[1].append(position)
+        row = rows[key]
+        by_block.setdefault(id(row.batch), (row.batch, []))[1].append(row.position)
     forms: dict[tuple[object, ...], list[Batch]] = {}
     for batch, positions in by_block.values():
         prediction = None if batch.prediction is None else batch.prediction.kind

@@ -10,35 +10,42 @@ from sqlalchemy import Connection
 from vedette.config.plan import MonitorSpec
 from vedette.engine.bundle import Bundle
 from vedette.engine.reduce.evaluate import ComponentFailed
+from vedette.engine.running import Bundles, runs
 from vedette.engine.work.accumulate import Accumulator, ticks_of
 from vedette.store import labels, panes, predictions, series
 from vedette.store.labels import Label
 from vedette.store.panes import Pane
+from vedette.store.series import Series
 from vedette_specs.batch import Batch
 from vedette_specs.columns import Floats
 from vedette_specs.convert import label_column
 from vedette_specs.schema import Schema
 
 
-def recompute_tick(connection: Connection, bundle: Bundle, spec: MonitorSpec, series_id: int, tick: int) -> list[str]:
+def recompute_tick(
+    connection: Connection, bundles: Bundles, bundle: Bundle, spec: MonitorSpec, row: Series, tick: int
+) -> list[str]:
     """Replace a tick's panes by what the labels in force say; the series' row must be locked. Returns its segments.
 
+    Only predictions that were counted in this series are read.
     Raises ComponentFailed where a component raises on a row: the tick stays as it was.
     """
+    series_id = row.id
     old = panes.tick_panes(connection, series_id, tick)
     start, end = tick * spec.tick, (tick + 1) * spec.tick
     accumulator = Accumulator(
         bundle, {spec.name: series_id}, [spec], lambda s, segment: series.segment_name(connection, s, segment), True
     )
-    for block in predictions.blocks_between(connection, bundle.plan.model, start, end, bundle.plan.schema):
-        if block.times is None or block.ids is None:
+    for digest, block in predictions.blocks_between(connection, bundle.plan.model, start, end, bundle.plan.schema):
+        counted_by = bundles.get(connection, digest)
+        if counted_by is None or not runs(counted_by, row) or block.times is None or block.ids is None:
             continue
-        rows = block.take(ticks_of(block, spec.tick) == tick)  # as it was counted, to the last bit
-        requests = [str(item) for item in rows.ids] if rows.ids is not None else []
+        part = block.take(ticks_of(block, spec.tick) == tick)  # as it was counted, to the last bit
+        requests = [str(item) for item in part.ids] if part.ids is not None else []
         in_force = labels.applied_of_requests(connection, bundle.plan.model, requests)
         read = readable(in_force.values(), bundle.plan.schema)
         found = {key: label for key, label in in_force.items() if label.id in read}
-        labelled, lags = attach(rows, found, bundle.plan.schema)
+        labelled, lags = attach(part, found, bundle.plan.schema)
         if len(labelled):
             accumulator.add(labelled, lags)
     counted: dict[str, int] = {}
@@ -50,8 +57,8 @@ def recompute_tick(connection: Connection, bundle: Bundle, spec: MonitorSpec, se
     parts = {pane.segment: pane for pane in rebuilt if pane.tick == tick}
     fresh = []
     for segment in counted.keys() | parts.keys():
-        part = parts.get(segment)
-        state, labelled_rows, lag = (part.state, part.labelled, part.lag) if part is not None else (None, 0, 0.0)
+        new = parts.get(segment)
+        state, labelled_rows, lag = (new.state, new.labelled, new.lag) if new is not None else (None, 0, 0.0)
         rows_counted = counted.get(segment, 0)
         fresh.append(Pane(series_id, segment, tick, rows_counted, state, labelled_rows, lag, closed=True))
     panes.replace(connection, [pane.id for pane in old], fresh)

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from vedette.engine.bundle import Bundle
@@ -18,10 +19,10 @@ from vedette.engine.reduce.closing import SETTLED, SeriesReducer
 from vedette.engine.reduce.cross_alerts import CrossAlerts
 from vedette.engine.reduce.evaluate import ComponentFailed
 from vedette.engine.reduce.joiner import Joiner
+from vedette.engine.running import Bundles, pool_id
 from vedette.engine.work.accumulate import needs_labels
-from vedette.engine.work.core import pool_id
 from vedette.plugins import Registry
-from vedette.store import leases, log, panes, series
+from vedette.store import labels, leases, log, panes, results, series
 from vedette.store.database import Store
 from vedette.store.leases import Lease, LeaseLost
 from vedette.store.panes import PartsChanged
@@ -30,7 +31,9 @@ from vedette.store.series import Series
 logger = logging.getLogger("vedette.reducer")
 TTL = 10.0  # seconds that a lease outlives its holder's last sign of life
 HEARD = 30.0  # seconds after which a silent producer no longer holds the watermark
+OUTAGE = 86_400.0  # seconds that the monitors may have been away and still wait for the producers from before
 IDLE_GRACE = 10.0  # how far the watermark stays behind the clock when no producer is heard
+NEVER = -1e18  # a watermark below all event times
 TELL_EVERY = 1.0  # seconds between writes of the watermark, for a successor and for status pages
 FEWEST_PARTS = 50
 PARTS = 2000  # parts read at a time
@@ -47,10 +50,11 @@ class Reducer:
     clock: Callable[[], float] | None = None
     ttl: float = TTL
     idle_grace: float = IDLE_GRACE
+    heard: float = HEARD
     joins_labels: bool = True
     holder: str = field(default_factory=lambda: holder_name())
     lease: Lease | None = None
-    watermark: float = -math.inf
+    watermark: float = NEVER
 
     def __post_init__(self) -> None:
         self.model = self.bundle.plan.model
@@ -60,8 +64,9 @@ class Reducer:
         self._parts = PARTS
         self._reducers: dict[int, SeriesReducer] = {}
         self._failed: set[int] = set()  # series whose component raised here: it would do so at every step
-        self._bundles: dict[str, Bundle] = {self.bundle.digest: self.bundle}
-        self.joiner = Joiner(self.store, self.bundle) if self.joins_labels else None
+        self.bundles = Bundles(self.bundle)
+        self._began: float | None = None  # when this process began to listen
+        self.joiner = Joiner(self.store, self.bundle, self.bundles) if self.joins_labels else None
         self.cross = CrossAlerts(self.store, self.bundle, self.hooks)
 
     def step(self, until: float | None = None, revise: bool = False) -> bool:
@@ -87,7 +92,7 @@ class Reducer:
         """Forget everything that is in memory."""
         self._reducers.clear()
         self.lease = None
-        self.watermark = -math.inf
+        self.watermark = NEVER
 
     def close(self) -> None:
         if self.lease is not None:
@@ -131,8 +136,13 @@ class Reducer:
         with self.store.read() as connection:
             now = self.store.now(connection)
             event_now = now if self.clock is None else self.clock()
-            low, logged = log.watermark(connection, self.pool_id, now - HEARD)
-        mark = min(event_now, event_now - self.idle_grace if low is None else low)
+            began = self._began = now if self._began is None else self._began
+            # a producer is silent when it could have been heard: after an outage all come back with what they held
+            listened = now - began >= self.heard
+            low, logged = log.watermark(connection, self.pool_id, now - (self.heard if listened else OUTAGE))
+        if low is None:
+            low = event_now - self.idle_grace if listened else self.watermark
+        mark = min(event_now, low)
         if logged is not None:
             mark = min(mark, logged)
         mark = max(mark, self.watermark)
@@ -144,11 +154,13 @@ class Reducer:
         return mark
 
     def _series(self) -> list[Series]:
-        """Series of this pool that take rows, and retired ones whose last parts are not merged yet."""
+        """Series of this pool that take rows, and retired ones that are not done: late rows and labels are theirs."""
+        plan = self.bundle.plan
         with self.store.read() as connection:
             rows = [s for s in series.all_series(connection, self.model) if s.pool == self.pool_id]
             rows = [s for s in rows if s.id not in self._failed]
-            return [s for s in rows if s.status != "retired" or panes.has_open(connection, s.id)]
+            since = self.store.now(connection) - plan.retention - plan.labels.within
+            return [s for s in rows if s.status != "retired" or _unfinished(connection, s, since)]
 
     def _reduce_series(self, row: Series, revise: bool) -> None:
         try:
@@ -180,30 +192,27 @@ class Reducer:
 
     def _reducer(self, row: Series) -> SeriesReducer | None:
         if row.id not in self._reducers:
-            bundle = self._bundle_of(row)
+            with self.store.read() as connection:
+                bundle = self.bundles.of_series(connection, row)
             if bundle is None:
                 return None
             spec = bundle.plan.monitor(row.monitor)
-            self._reducers[row.id] = SeriesReducer(self.store, bundle, spec, row.id, needs_labels(bundle, spec))
+            labelled = needs_labels(bundle, spec)
+            self._reducers[row.id] = SeriesReducer(self.store, bundle, spec, row.id, labelled, self.bundles)
         return self._reducers[row.id]
 
-    def _bundle_of(self, row: Series) -> Bundle | None:
-        """A running series is reduced by today's bundle, a retired one by the bundle that it ran under."""
-        if row.status != "retired" and _has(self.bundle, row.monitor):
-            return self.bundle
-        if row.digest not in self._bundles:
-            with self.store.read() as connection:
-                body = series.get_bundle(connection, row.digest)
-            if body is None:
-                return None
-            self._bundles[row.digest] = Bundle.from_bytes(body, self.registry)
-        return self._bundles[row.digest]
+
+def _unfinished(connection: Connection, row: Series, since: float) -> bool:
+    """Whether a retired series has parts to merge, ticks to rebuild or results to revise."""
+    if row.ended is not None and row.ended < since:
+        return False
+    return (
+        panes.has_open(connection, row.id)
+        or labels.has_recomputes(connection, row.id)
+        or results.has_unfinished(connection, row.id)
+    )
 
 
 def holder_name() -> str:
     """Who reduces, told so that a person finds the process: host:pid:random."""
     return f"{socket.gethostname()[:32]}:{os.getpid()}:{uuid.uuid4().hex[:12]}"
-
-
-def _has(bundle: Bundle, monitor: str) -> bool:
-    return any(m.name == monitor for m in bundle.plan.monitors)

@@ -15,6 +15,7 @@ from vedette.engine.bundle import Bundle, fits, in_order
 from vedette.engine.work.flags import OutlierFlags
 from vedette.engine.work.views import NoInput, Views, segment_keys
 from vedette.store.panes import Pane
+from vedette.store.series import OTHER
 from vedette_specs.batch import Batch
 from vedette_specs.codec import encode
 from vedette_specs.columns import Floats, Mask
@@ -73,6 +74,7 @@ class Accumulator:
         self._in_hand = 0  # rows of the batch at hand that the monitor at work has counted
         self._waits = {m.name for m in self.monitors if needs_labels(bundle, m)}
         self._segments: dict[tuple[int, str], str] = {}
+        self._full: set[int] = set()  # series that have as many segments as they may
         self._name_segment = name_segment or (lambda series, segment: segment)
 
     def add(self, batch: Batch, lags: Floats | None = None) -> Mask:
@@ -94,10 +96,15 @@ class Accumulator:
                 raise
             except NoInput as error:
                 logger.debug("monitor %s: %s", spec.name, error)
+                if self._source_stopped(spec):  # its rows are missing as well
+                    self.failures.append(Failure(series, spec.name, "", len(batch)))
             except Exception as error:  # a stranger's component: its series stops, the others go on
                 logger.exception("monitor %s raised and is quarantined", spec.name)
                 self._drop(series, spec.name, f"{type(error).__name__}: {error}", len(batch))
         return candidates
+
+    def _source_stopped(self, spec: MonitorSpec) -> bool:
+        return spec.source is not None and self.series.get(spec.source) in self.quarantined
 
     def _drop(self, series: int, monitor: str, reason: str, rows: int) -> None:
         self.quarantined.add(series)
@@ -145,12 +152,19 @@ class Accumulator:
         if not wanted:
             return wanted
         key = (series, wanted)
-        if key not in self._segments:
-            try:
-                self._segments[key] = self._name_segment(series, wanted)
-            except Exception as error:  # the store's fault, for which no component is to be quarantined
-                raise SegmentsUnknown(f"segment {wanted!r}: {error}") from error
-        return self._segments[key]
+        if key in self._segments:
+            return self._segments[key]
+        if series in self._full:
+            return OTHER
+        try:
+            name = self._name_segment(series, wanted)
+        except Exception as error:  # the store's fault, for which no component is to be quarantined
+            raise SegmentsUnknown(f"segment {wanted!r}: {error}") from error
+        if name == OTHER != wanted:
+            self._full.add(series)  # whatever else comes is not asked for, nor remembered
+        else:
+            self._segments[key] = name
+        return name
 
     def take(self) -> tuple[list[Pane], list[Failure]]:
         """The deltas as panes, and the failures; the accumulator is empty afterwards."""

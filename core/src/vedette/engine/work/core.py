@@ -7,6 +7,7 @@ import uuid
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from sqlalchemy import Connection
@@ -14,10 +15,12 @@ from sqlalchemy import Connection
 from vedette.engine.bundle import Bundle
 from vedette.engine.failures import report_failures
 from vedette.engine.message import Message
+from vedette.engine.running import pool_id, series_of
 from vedette.engine.work.accumulate import Accumulator
 from vedette.store import counters, log, panes, predictions, series
-from vedette.store.database import Store
+from vedette.store.database import Store, transient
 from vedette.store.log import Fenced, LogRow
+from vedette.store.texts import storable
 from vedette_specs.batch import Batch
 from vedette_specs.codec import CodecError
 from vedette_specs.columns import Mask
@@ -78,7 +81,7 @@ class WorkerCore:
             if self._given_up:  # what it logged and did not count may be taken over at once
                 log.fence(connection, self._given_up)
             log.register(connection, fresh, self.pool_id, self.store.now(connection))
-            found = {s.monitor: s.id for s in series.active(connection, self.model)}
+            found = {name: row.id for name, row in series_of(connection, self.bundle).items()}
             stopped = series.quarantined(connection, self.model)
         monitors = self.bundle.plan.pool_monitors(self.pool)
         self.accumulator = Accumulator(self.bundle, found, monitors, self._name_segment)
@@ -173,7 +176,7 @@ class WorkerCore:
         if strange.any():
             self._count("clock_corrected_rows", int(strange.sum()))
             times = np.where(strange, received, times)
-        return batch.replace(times=times)
+        return batch.replace(times=times, ids=_storable(batch.ids))
 
     def _absorb(self, row: LogRow, batch: Batch) -> None:
         candidates = self.accumulator.add(batch)
@@ -227,7 +230,9 @@ class WorkerCore:
         for item in covered:
             privacy = self.bundle.plan.privacy.payloads
             chosen = item.candidates if privacy == "flagged" else _sample(item.batch, privacy)
-            predictions.keep(connection, self.model, item.row, item.batch, chosen, self.kept_columns)
+            predictions.keep(
+                connection, self.model, item.row, item.batch, chosen, self.kept_columns, self.bundle.digest
+            )
 
     def adopt(self) -> int:
         """Take over the batches of silent incarnations; returns how many were counted.
@@ -262,13 +267,14 @@ class WorkerCore:
             row = log.begin_attempt(connection, row_id, self.incarnation)
         if row is None:
             self._count("poisoned", 1)
-            logger.error("batch %d killed its workers and is parked as poisoned", row_id)
+            logger.error("batch %d killed its workers, or could not be counted, and is parked as poisoned", row_id)
             return False
         try:
             self._absorb(row, self._timed(Batch.from_bytes(row.blob, self.schema), row.received))
             covered = self.checkpoint()
-        except Exception:  # this process lives, so the batch did not kill it
-            self._give_back(row_id)
+        except Exception as error:
+            if transient(error):  # the store's fault; a batch that cannot be counted is parked like one that kills
+                self._give_back(row_id)
             raise
         if covered != 1:
             self._give_back(row_id)
@@ -287,9 +293,16 @@ class WorkerCore:
         self.counts[name] = self.counts.get(name, 0) + n
 
 
-def pool_id(model: str, pool: str) -> str:
-    """A pool's name in the store, which may hold several models."""
-    return f"{model}/{pool}"
+def _storable(ids: Any) -> Any:
+    """Request ids as the store can hold them. Nearly always they are as they came."""
+    if ids is None or not len(ids):
+        return ids
+    joined = "".join(map(str, ids))
+    if storable(joined, len(joined)) == joined:
+        return ids
+    clean = np.empty(len(ids), dtype=object)
+    clean[:] = [storable(text, len(text)) for text in map(str, ids)]
+    return clean
 
 
 def _difference(now: dict[str, int], before: dict[str, int]) -> dict[str, int]:
