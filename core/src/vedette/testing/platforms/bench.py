@@ -1,0 +1,169 @@
+"""The bench for one platform: the model plain and watched, and a memory of all that was sent to the watched one."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from uuid import uuid4
+
+import httpx
+
+from vedette.testing.lab import require
+from vedette.testing.platforms import configuration
+from vedette.testing.platforms.comparing import Results
+from vedette.testing.platforms.monitors import PATIENCE, Monitors, wait_for
+from vedette.testing.platforms.platform import Platform, Reply, Request, Row, Setting, Site, Stamp
+from vedette.testing.platforms.recording import Recording
+
+THREADS = 4
+
+
+class Bench:
+    """Sites are started when a check first asks for them, and shared by the checks. Leaving `with` closes them."""
+
+    def __init__(self, platform: Platform, folder: Path) -> None:
+        self.platform = platform
+        self.folder = folder
+        self._open: list[Site | Watched] = []
+
+    @cached_property
+    def plain(self) -> Client:
+        """A client of the model that nobody watches."""
+        folder = self.folder / "plain"
+        folder.mkdir(parents=True, exist_ok=True)
+        site = self.platform.serve(Setting(folder, None, _name()))
+        self._open.append(site)
+        return Client(self.platform, lambda: site.url)
+
+    @cached_property
+    def watched(self) -> Watched:
+        """The watched model; its recording was sent before anything else."""
+        watched = Watched(self.platform, configuration.write(self.platform, _name(), self.folder / "watched"))
+        self._open.append(watched)
+        watched.record()
+        return watched
+
+    def close(self) -> None:
+        while self._open:
+            self._open.pop().close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+class Client:
+    """Asks a model for predictions. url: where it is now."""
+
+    def __init__(self, platform: Platform, url: Callable[[], str]) -> None:
+        self.platform = platform
+        self.url = url
+        self.http = httpx.Client(timeout=PATIENCE, trust_env=False)
+
+    def post(self, request: Request, headers: Mapping[str, str] | None = None) -> Reply:
+        """One request, as it is."""
+        reply = self.http.post(self.url(), content=request.body, headers={**request.headers, **(headers or {})})
+        return Reply(reply.status_code, reply.content, {k.lower(): v for k, v in reply.headers.items()})
+
+    def predict(self, rows: Sequence[Row], stamp: Stamp, headers: Mapping[str, str] | None = None) -> Reply:
+        return self.post(self.platform.request(rows, stamp), headers)
+
+
+@dataclass
+class Sent:
+    """What the kit knows of the watched site. rows: that must be counted; a check takes off what it has made lost."""
+
+    rows: int = 0
+    requests: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, rows: int) -> None:
+        with self.lock:
+            self.rows += rows
+            self.requests += 1
+
+
+class Watched:
+    """A watched site, its monitors' API, and the account of what was sent."""
+
+    def __init__(self, platform: Platform, setting: Setting) -> None:
+        self.platform = platform
+        self.setting = setting
+        self.sent = Sent()
+        self.site = platform.serve(setting)
+        self.client = Client(platform, lambda: self.site.url)
+        self.recording = Recording()
+        self.replayed: Results | None = None  # by `comparing`, once
+
+    @property
+    def monitors(self) -> Monitors:
+        require(self.site.api is not None, f"{self.platform.name}: a watched site has no `api`")
+        return Monitors(str(self.site.api), self.client.http)
+
+    def record(self) -> None:
+        """Send the recording: known rows at known times, which `results` are compared on; other rows come later."""
+        self.recording.begin(time.time())
+        for name, rows, stamp in self.recording.requests():
+            self.predict(rows, name=name, stamp=stamp)
+        self.monitors.feedback(self.recording.feedback())
+
+    def stamp(self, region: str = "north") -> Stamp:
+        """Now, or after the recording's last time."""
+        return Stamp(max(time.time(), self.recording.end) + 1.0, region)
+
+    def predict(
+        self, rows: Sequence[Row], *, name: str | None = None, stamp: Stamp | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:  # fmt: skip
+        """Ask for rows that must be counted; the answer must be a success. name: the request id, if there is one."""
+        given = {"x-request-id": name} if name is not None else {}
+        reply = self.client.predict(rows, stamp or self.stamp(), {**given, **(headers or {})})
+        require(reply.status == 200, f"a good request is answered with {reply.status}: {reply.body[:300]!r}")
+        self.sent.add(len(rows))
+        return reply
+
+    def predict_many(self, requests: Sequence[Sequence[Row]]) -> list[Reply]:
+        """The same from several threads, in the order of the requests."""
+        with ThreadPoolExecutor(THREADS) as pool:
+            return list(pool.map(self.predict, requests))
+
+    def counted(self, monitor: str = "quality") -> int:
+        return int(self.monitors.monitor(monitor)["rows"])
+
+    def settle(self) -> None:
+        """Wait until every row that was sent is counted; fails where one is counted twice, or not at all."""
+
+        def look() -> bool:
+            return self.counted() >= self.sent.rows and self.monitors.counters()["logged_batches"] == 0
+
+        wait_for(look, lambda: f"{self.sent.rows} rows sent, {self.counted()} counted; {self.monitors.counters()}")
+        require(self.counted() == self.sent.rows, f"{self.sent.rows} rows sent, {self.counted()} counted")
+
+    def mood(self, monitor: str, mood: str) -> None:
+        """Tell a moody monitor how to behave from now on."""
+        (self.setting.folder / monitor).write_text(mood)
+
+    def restart(self) -> None:
+        """Close the site in good order, and serve it again on the same store."""
+        self.site.close()
+        self.site = self.platform.serve(self.setting)
+
+    def close(self) -> None:
+        self.site.close()
+        self.client.http.close()
+
+
+def _name() -> str:
+    return f"kit_{uuid4().hex[:8]}"
+
+
+__all__ = ["Bench", "Client", "Sent", "Watched", "wait_for"]
