@@ -31,7 +31,7 @@ class Bench:
     def __init__(self, platform: Platform, folder: Path) -> None:
         self.platform = platform
         self.folder = folder
-        self._open: list[Site | Watched] = []
+        self._open: list[Site | Client | Watched] = []
 
     @cached_property
     def plain(self) -> Client:
@@ -39,8 +39,9 @@ class Bench:
         folder = self.folder / "plain"
         folder.mkdir(parents=True, exist_ok=True)
         site = self.platform.serve(Setting(folder, None, _name()))
-        self._open.append(site)
-        return Client(self.platform, lambda: site.url)
+        client = Client(self.platform, lambda: site.url)
+        self._open += [client, site]
+        return client
 
     @cached_property
     def watched(self) -> Watched:
@@ -76,6 +77,9 @@ class Client:
 
     def predict(self, rows: Sequence[Row], stamp: Stamp, headers: Mapping[str, str] | None = None) -> Reply:
         return self.post(self.platform.request(rows, stamp), headers)
+
+    def close(self) -> None:
+        self.http.close()
 
 
 @dataclass
@@ -159,7 +163,7 @@ class Watched:
 
     def close(self) -> None:
         self.site.close()
-        self.client.http.close()
+        self.client.close()
 
 
 def _name() -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +13,9 @@ import numpy as np
 
 from vedette.testing.lab import EXACT, require, same
 from vedette.testing.platforms import model
+from vedette.testing.platforms.configuration import RAISING
 from vedette.testing.platforms.monitors import PATIENCE, wait_for
-from vedette.testing.platforms.platform import Setting
+from vedette.testing.platforms.platform import Row, Setting
 from vedette.testing.platforms.recording import Recording
 
 if TYPE_CHECKING:
@@ -68,8 +69,8 @@ def same_results(found: Results, wanted: Results, recording: Recording) -> None:
 
 
 def _of_recording(results: list[Result], recording: Recording) -> Results:
-    """The results that stand on rows of the recording alone."""
-    kept = [item for item in results if item["end"] <= recording.end]
+    """The results that stand on rows of the recording alone; not of the monitor that was told to raise."""
+    kept = [item for item in results if item["end"] <= recording.end and item["monitor"] != RAISING]
     keyed = {(item["monitor"], item["window"], item["segment"], item["end"]): item for item in kept}
     return {key: {k: v for k, v in item.items() if k not in WHEN} for key, item in keyed.items()}
 
@@ -103,7 +104,8 @@ def _replayed(setting: Setting, recording: Recording) -> Results:
     loaded = load_all([setting.config], registry=registry)
     bundle = build_bundle(loaded.plan, registry, loaded.reference)
     service = replay(bundle, registry, _rows(bundle, recording), recording.feedback())
-    return _of_recording(list(service.results(limit=100_000)), recording)
+    found: list[Result] = [dict(item) for item in service.results(limit=100_000)]
+    return _of_recording(found, recording)
 
 
 def _registry(setting: Setting) -> Registry:
@@ -146,7 +148,7 @@ def _rows(bundle: Bundle, recording: Recording) -> Batch:
     return concat(parts)
 
 
-def _columns(rows: list[Mapping[str, float | None]], bundle: Bundle) -> Batch:
+def _columns(rows: Sequence[Row], bundle: Bundle) -> Batch:
     from vedette_specs import as_batch
 
     gone = math.nan

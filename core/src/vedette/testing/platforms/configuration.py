@@ -14,7 +14,7 @@ from vedette.testing.platforms.platform import Platform, Setting
 REFERENCE_ROWS = 1000
 BUFFER_ROWS = 2000  # of a tap: small, so that a check can fill it
 EVERY = "2s"
-MOODY = ("slow", "raising")  # monitors that misbehave when a file of their name tells them to
+SLEEPY, RAISING = MOODY = ("slow", "raising")  # monitors that misbehave when a file of their name tells them to
 
 
 def document(platform: Platform, name: str, folder: Path) -> dict[str, Any]:

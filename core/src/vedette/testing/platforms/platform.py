@@ -119,10 +119,13 @@ class Platform(ABC):
         body = json.dumps({"instances": [dict(row) for row in rows]}).encode()
         return Request(body, {"content-type": "application/json", **stamped(stamp)})
 
-    def malformed(self) -> Mapping[str, Request]:
-        """Name -> a request that is wrong: the platform's own errors must come through as they are."""
+    def malformed(self, stamp: Stamp) -> Mapping[str, Request]:
+        """Name -> a request that is wrong, or nearly: the platform's own errors must come through as they are.
+
+        Where the platform answers one with success all the same, it counts as one row.
+        """
         good = {"a": 1.0, "b": 2.0, "c": 3.0}
-        json_type = {"content-type": "application/json"}
+        headers = {"content-type": "application/json", **stamped(stamp)}
         bodies: dict[str, bytes] = {
             "no JSON": b'{"instances": [',
             "empty": b"",
@@ -133,7 +136,7 @@ class Platform(ABC):
             "no UTF-8": b'{"instances": "\xff\xfe"}',
             "deeply nested": b'{"instances": ' + b"[" * 200 + b"]" * 200 + b"}",
         }
-        return {name: Request(body, json_type) for name, body in bodies.items()}
+        return {name: Request(body, headers) for name, body in bodies.items()}
 
     def capture(self) -> Mapping[str, Any]:
         """The YAML's `capture`: where event time and region of a request are found; with `request`."""

@@ -21,4 +21,5 @@ FUNCTIONS = (
     stopping.shutdown_loses_nothing,
     stopping.results_are_those_of_a_replay,
 )
+__all__ = ["PLATFORM_CHECKS", "PlatformCheck"]
 PLATFORM_CHECKS = {function.__name__: PlatformCheck(function.__name__, function) for function in FUNCTIONS}
