@@ -119,6 +119,9 @@ class Watched:
         for name, rows, stamp in self.recording.requests():
             self.predict(rows, name=name, stamp=stamp)
         self.monitors.feedback(self.recording.feedback())
+        self.settle()
+        late = time.time() - self.recording.start
+        require(late < 0, f"the recording arrived {late:.1f} s late on this machine; a longer LEAD is needed")
 
     def stamp(self, region: str = "north") -> Stamp:
         """Now, or after the recording's last time."""

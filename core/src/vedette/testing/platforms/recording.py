@@ -9,9 +9,9 @@ from typing import Any
 from vedette.testing.platforms import model
 from vedette.testing.platforms.platform import Row, Stamp
 
-LEAD = 20.0  # seconds until the first row's time, in which all must be sent: rows that come late count elsewhere
+LEAD = 15.0  # seconds until the first row's time, in which all must be sent: rows that come late count elsewhere
 REQUESTS, ROWS = 24, 25
-STEP = 0.5  # seconds between two requests
+STEP = 0.25  # seconds between two requests
 SHIFTED = 16  # requests from this one on come from elsewhere: detectors have something to say
 
 
