@@ -31,7 +31,7 @@ class RayServe(Platform):
     @property
     def yaml(self) -> Mapping[str, Any]:
         few = {"replicas": {"min": 0, "max": 1}, "cpus": 0.1}
-        return {"pools": {"default": {"replicas": 2, "cpus": 0.1}, "explain": few}}
+        return {"pools": {"default": {"replicas": 1, "cpus": 0.1}, "explain": few}}
 
     def serve(self, setting: Setting) -> Site:
         application = {"name": setting.model, "route_prefix": f"/{setting.model}", "import_path": APPLICATION}
@@ -57,6 +57,7 @@ class RayServeSite(Site):
 
     def __init__(self, cluster: LocalRay, setting: Setting, applications: list[dict[str, Any]]) -> None:
         self._client = ServeClient(cluster.dashboard)
+        self._closed = False
         self._model, self._monitors = applications[0], applications[1:]
         self._deploy(applications)
         self.url = f"{cluster.url}/{setting.model}"
@@ -70,8 +71,11 @@ class RayServeSite(Site):
         self._deploy(self._monitors)
 
     def close(self) -> None:
-        self._remove([self._model])  # its tap still has somewhere to send to
-        self._remove(self._monitors)
+        if not self._closed:
+            self._closed = True
+            self._remove([self._model])  # its tap still has somewhere to send to
+            self._remove(self._monitors)
+            self._client.close()
 
     def _deploy(self, applications: list[dict[str, Any]]) -> None:
         self._client.put(merged(self._client.live(), {"applications": applications}))

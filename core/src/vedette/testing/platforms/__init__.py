@@ -4,8 +4,10 @@ Write a `Platform`, then run ``check_platform(MyPlatform(), folder)``; `parametr
 of each check. The suite speaks HTTP with what is served, and imports no server.
 """
 
-from vedette.testing.platforms.bench import Bench, Client, Watched
+from vedette.testing.platforms.bench import Bench, Client, Watched, record_together
 from vedette.testing.platforms.checks import PLATFORM_CHECKS, PlatformCheck
+from vedette.testing.platforms.comparing import recorded_results, same_results
+from vedette.testing.platforms.embedded import Embedded
 from vedette.testing.platforms.platform import (
     NotSupported,
     Platform,
@@ -23,6 +25,7 @@ __all__ = [
     "PLATFORM_CHECKS",
     "Bench",
     "Client",
+    "Embedded",
     "NotSupported",
     "Platform",
     "PlatformCheck",
@@ -35,6 +38,9 @@ __all__ = [
     "Watched",
     "check_platform",
     "parametrize_platform_checks",
+    "record_together",
+    "recorded_results",
     "run_platform_check",
+    "same_results",
     "stamped",
 ]

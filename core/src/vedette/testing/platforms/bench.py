@@ -43,12 +43,18 @@ class Bench:
         self._open += [client, site]
         return client
 
-    @cached_property
+    @property
     def watched(self) -> Watched:
         """The watched model; its recording was sent before anything else."""
+        if not self.opened.recording.start:
+            record_together([self])
+        return self.opened
+
+    @cached_property
+    def opened(self) -> Watched:
+        """The watched model before anything was sent to it."""
         watched = Watched(self.platform, configuration.write(self.platform, _name(), self.folder / "watched"))
         self._open.append(watched)
-        watched.record()
         return watched
 
     def close(self) -> None:
@@ -60,6 +66,15 @@ class Bench:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+
+def record_together(benches: Sequence[Bench]) -> None:
+    """Send the same rows at the same times to sites that have got nothing so far: results must be the same, too."""
+    recording = Recording()
+    watched = [bench.opened for bench in benches]
+    recording.begin(time.time())
+    with ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(lambda one: one.record(recording), watched))
 
 
 class Client:
@@ -103,20 +118,30 @@ class Watched:
         self.platform = platform
         self.setting = setting
         self.sent = Sent()
-        self.site = platform.serve(setting)
-        self.client = Client(platform, lambda: self.site.url)
         self.recording = Recording()
-        self.replayed: Results | None = None  # by `comparing`, once
+        self.recorded: Results | None = None  # by `comparing`, once
+        self.client = Client(platform, lambda: self.site.url)
+        self._site: Site | None = platform.serve(setting)
+
+    @property
+    def site(self) -> Site:
+        """The running site; served again, on the same store, where a check has closed it."""
+        if self._site is None:
+            self._site = self.platform.serve(self.setting)
+        return self._site
 
     @property
     def monitors(self) -> Monitors:
-        require(self.site.api is not None, f"{self.platform.name}: a watched site has no `api`")
-        return Monitors(str(self.site.api), self.client.http)
+        return self.monitors_of(self.site)
 
-    def record(self) -> None:
-        """Send the recording: known rows at known times, which `results` are compared on; other rows come later."""
-        self.recording.begin(time.time())
-        for name, rows, stamp in self.recording.requests():
+    def monitors_of(self, site: Site) -> Monitors:
+        require(site.api is not None, f"{self.platform.name}: a watched site has no `api`")
+        return Monitors(str(site.api), self.client.http)
+
+    def record(self, recording: Recording) -> None:
+        """Send a recording: known rows at known times, which results are compared on; all other rows come later."""
+        self.recording = recording
+        for name, rows, stamp in recording.requests():
             self.predict(rows, name=name, stamp=stamp)
         self.monitors.feedback(self.recording.feedback())
         self.settle()
@@ -146,26 +171,31 @@ class Watched:
     def counted(self, monitor: str = "quality") -> int:
         return int(self.monitors.monitor(monitor)["rows"])
 
-    def settle(self) -> None:
+    def settle(self, monitors: Monitors | None = None) -> None:
         """Wait until every row that was sent is counted; fails where one is counted twice, or not at all."""
+        asked = monitors or self.monitors
+
+        def counted() -> int:
+            return int(asked.monitor("quality")["rows"])
 
         def look() -> bool:
-            return self.counted() >= self.sent.rows and self.monitors.counters()["logged_batches"] == 0
+            return counted() >= self.sent.rows and asked.counters()["logged_batches"] == 0
 
-        wait_for(look, lambda: f"{self.sent.rows} rows sent, {self.counted()} counted; {self.monitors.counters()}")
-        require(self.counted() == self.sent.rows, f"{self.sent.rows} rows sent, {self.counted()} counted")
+        wait_for(look, lambda: f"{self.sent.rows} rows sent, {counted()} counted; {asked.counters()}")
+        require(counted() == self.sent.rows, f"{self.sent.rows} rows sent, {counted()} counted")
 
     def mood(self, monitor: str, mood: str) -> None:
         """Tell a moody monitor how to behave from now on."""
         (self.setting.folder / monitor).write_text(mood)
 
-    def restart(self) -> None:
-        """Close the site in good order, and serve it again on the same store."""
-        self.site.close()
-        self.site = self.platform.serve(self.setting)
+    def stop(self) -> None:
+        """Close the site in good order."""
+        if self._site is not None:
+            self._site.close()
+            self._site = None
 
     def close(self) -> None:
-        self.site.close()
+        self.stop()
         self.client.close()
 
 

@@ -34,6 +34,8 @@ RANK_ERROR = 2 * 0.0133  # twice the bound that holds with 99 % confidence, so t
 
 def recorded_results(watched: Watched) -> Results:
     """What the site says of the recording, once it has said all."""
+    if watched.recorded is not None:
+        return watched.recorded
     wanted = replayed_results(watched).keys()
     seconds = max(0.0, watched.recording.end - time.time()) + PATIENCE
 
@@ -46,15 +48,17 @@ def recorded_results(watched: Watched) -> Results:
         return f"results of a replay that the site does not give: {sorted(wanted - there.keys())[:5]}"
 
     found = wait_for(look, what, seconds)
+    watched.recorded = found
     assert found is not None
     return found
 
 
 def replayed_results(watched: Watched) -> Results:
     """What a replay of the recording, with the same configuration, says in this process."""
-    if watched.replayed is None:
-        watched.replayed = _replayed(watched.setting, watched.recording)
-    return watched.replayed
+    recording = watched.recording
+    if recording.replayed is None:
+        recording.replayed = _replayed(watched.setting, recording)
+    return recording.replayed
 
 
 def same_results(found: Results, wanted: Results, recording: Recording) -> None:

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 from vedette.testing.lab import CheckSkipped
@@ -98,11 +98,13 @@ class Platform(ABC):
     name: in test ids.
     request_id_header: of responses of a watched model; None where the platform's clients do not get one.
     skip_header: of requests that are not to be monitored; None where the platform cannot tell.
+    expected_failures: check -> reason; such a check must fail.
     """
 
     name: str
     request_id_header: str | None = "x-request-id"
     skip_header: str | None = "seldon-skip-logging"
+    expected_failures: Mapping[str, str] = MappingProxyType({})
 
     @abstractmethod
     def serve(self, setting: Setting) -> Site:
@@ -145,6 +147,16 @@ class Platform(ABC):
     def comparable(self, reply: Reply) -> bytes:
         """The part of an answer that must not depend on being watched: its body."""
         return reply.body
+
+    def look(self, setting: Setting) -> Site:
+        """The monitors' API over the store of a site that was closed: here `vedette serve` without a model.
+
+        `self.serve(setting)` does as well where that command cannot open the configuration.
+        """
+        from vedette.testing.platforms.embedded import EmbeddedSite
+
+        assert setting.config is not None
+        return EmbeddedSite(setting, setting.config, None)
 
     @property
     def yaml(self) -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 from vedette.testing.platforms import model
 from vedette.testing.platforms.platform import Row, Stamp
 
-LEAD = 15.0  # seconds until the first row's time, in which all must be sent: rows that come late count elsewhere
+LEAD = 20.0  # seconds until the first row's time, in which all must be sent: rows that come late count elsewhere
 REQUESTS, ROWS = 24, 25
 STEP = 0.25  # seconds between two requests
 SHIFTED = 16  # requests from this one on come from elsewhere: detectors have something to say
@@ -22,10 +22,11 @@ class Recording:
         self.count = requests
         self.rows = rows
         self.start = 0.0
+        self.replayed: dict[Any, dict[str, Any]] | None = None  # results, once they are known
 
     def begin(self, now: float, lead: float = LEAD) -> None:
-        """Set the first row's time: even seconds, so that windows begin alike wherever it is recorded."""
-        self.start = math.ceil((now + lead) / 60.0 * 30.0) * 2.0
+        """Set the first row's time: an even second, so that the last window ends with the last row."""
+        self.start = math.ceil((now + lead) / 2.0) * 2.0
 
     @property
     def end(self) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,34 +15,38 @@ if TYPE_CHECKING:
     import pytest
 
 
-def check_platform(
-    platform: Platform, folder: Path, expected_failures: Mapping[str, str] | None = None
-) -> dict[str, str]:
+def check_platform(platform: Platform, folder: Path) -> dict[str, str]:
     """Run all checks; ConformanceError has every failure. Returns check -> `passed`, `skipped: ...`, `expected: ...`.
 
-    folder: an empty one for configurations, stores and logs.  expected_failures: check -> reason; such a check must
-    fail.
+    folder: an empty one for configurations, stores and logs.
     """
-    expected = _known(expected_failures or {})
+    known(platform)
     outcomes: dict[str, str] = {}
     failures: dict[str, str] = {}
     with Bench(platform, folder) as bench:
-        for check in PLATFORM_CHECKS.values():
-            outcome = _outcome(check, bench)
-            if reason := expected.get(check.name):
-                if outcome == "passed":
-                    failures[check.name] = f"passes, but is expected to fail: {reason}"
-                elif not outcome.startswith("skipped"):
-                    outcome = f"expected: {reason}"
-            elif outcome != "passed" and not outcome.startswith("skipped"):
-                failures[check.name] = outcome
-            outcomes[check.name] = outcome
+        for name, check in PLATFORM_CHECKS.items():
+            reason = platform.expected_failures.get(name)
+            try:
+                check(bench)
+            except CheckSkipped as skipped:
+                outcomes[name] = f"skipped: {skipped}"
+            except Exception as error:  # the platform under test may raise anything: it is reported
+                if reason is None:
+                    failures[name] = (
+                        str(error) if isinstance(error, CheckFailed) else f"{type(error).__name__}: {error}"
+                    )
+                else:
+                    outcomes[name] = f"expected: {reason}"
+            else:
+                outcomes[name] = "passed"
+                if reason is not None:
+                    failures[name] = passes(reason)
     if failures:
         raise ConformanceError(platform.name, failures)
     return outcomes
 
 
-def parametrize_platform_checks(expected_failures: Mapping[str, str] | None = None) -> pytest.MarkDecorator:
+def parametrize_platform_checks() -> pytest.MarkDecorator:
     """Decorator for a test with the argument `check`, run once a check; the bench comes from a fixture.
 
     ::
@@ -53,46 +56,42 @@ def parametrize_platform_checks(expected_failures: Mapping[str, str] | None = No
             with Bench(MyPlatform(), tmp_path_factory.mktemp("mine")) as bench:
                 yield bench
 
-        @parametrize_platform_checks(expected_failures={"requests_can_be_left_out": "it has no headers"})
+        @parametrize_platform_checks()
         def test_conformance(check, bench):
             run_platform_check(check, bench)
     """
     import pytest
 
-    expected = _known(expected_failures or {})
-    parameters = []
-    for check in PLATFORM_CHECKS.values():
-        reason = expected.get(check.name)
-        marks = [pytest.mark.xfail(reason=reason, strict=True)] if reason else []
-        parameters.append(pytest.param(check, id=check.name, marks=marks))
-    return pytest.mark.parametrize("check", parameters)
+    return pytest.mark.parametrize("check", PLATFORM_CHECKS.values(), ids=PLATFORM_CHECKS)
 
 
 def run_platform_check(check: PlatformCheck, bench: Bench) -> None:
-    """Run a check inside a pytest test: what the platform does not support, pytest skips, with the reason."""
+    """Run a check inside a pytest test.
+
+    What the platform does not support, pytest skips, with the reason; an expected failure is an xfail, and must fail.
+    """
     import pytest
 
+    known(bench.platform)
+    reason = bench.platform.expected_failures.get(check.name)
     try:
         check(bench)
     except CheckSkipped as skipped:
         pytest.skip(str(skipped))
+    except Exception as error:  # the platform under test may raise anything
+        if reason is None:
+            raise
+        pytest.xfail(f"{reason} ({type(error).__name__}: {error})")
+    if reason is not None:
+        raise CheckFailed(passes(reason))
 
 
-def _outcome(check: PlatformCheck, bench: Bench) -> str:
-    try:
-        check(bench)
-    except CheckSkipped as skipped:
-        return f"skipped: {skipped}"
-    except CheckFailed as failed:
-        return str(failed)
-    except Exception as error:  # the platform under test may raise anything: it is reported
-        return f"{type(error).__name__}: {error}"
-    return "passed"
+def known(platform: Platform) -> None:
+    """ValueError where an expected failure names no check."""
+    if unknown := set(platform.expected_failures) - set(PLATFORM_CHECKS):
+        names = ", ".join(PLATFORM_CHECKS)
+        raise ValueError(f"{platform.name}: expected_failures: {sorted(unknown)} are no checks; there are: {names}")
 
 
-def _known(expected_failures: Mapping[str, str]) -> Mapping[str, str]:
-    if unknown := set(expected_failures) - set(PLATFORM_CHECKS):
-        raise ValueError(
-            f"expected_failures: no such checks: {sorted(unknown)}; there are: {', '.join(PLATFORM_CHECKS)}"
-        )
-    return expected_failures
+def passes(reason: str) -> str:
+    return f"passes, but is expected to fail: {reason}"

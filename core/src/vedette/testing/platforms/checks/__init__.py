@@ -17,9 +17,9 @@ FUNCTIONS = (
     asking.past_predictions_are_explained,
     suffering.slow_monitors_do_not_slow_the_model,
     suffering.a_monitor_that_raises_is_quarantined_alone,
+    stopping.results_are_those_of_a_replay,
     stopping.rows_that_monitors_missed_are_counted_as_dropped,
     stopping.shutdown_loses_nothing,
-    stopping.results_are_those_of_a_replay,
 )
 __all__ = ["PLATFORM_CHECKS", "PlatformCheck"]
 PLATFORM_CHECKS = {function.__name__: PlatformCheck(function.__name__, function) for function in FUNCTIONS}

@@ -11,41 +11,50 @@ import subprocess
 import sys
 from pathlib import Path
 
-from vedette.testing.platforms import Platform, Setting, Site
+from vedette.testing.platforms import model
+from vedette.testing.platforms.platform import Platform, Setting, Site
 
-MODEL = "vedette.testing.platforms.model:predict"
+PREDICT = f"{model.__name__}:predict"
 START, STOP = 90.0, 60.0  # seconds
 
 
 class Embedded(Platform):
+    """Without monitors it is the same server with a configuration that names none."""
+
     name = "embedded"
 
     def serve(self, setting: Setting) -> Site:
-        return EmbeddedSite(setting)
+        if setting.config is None:
+            site = EmbeddedSite(setting, _without_monitors(setting), PREDICT)
+            site.api = None
+            return site
+        return EmbeddedSite(setting, setting.config, PREDICT)
 
 
 class EmbeddedSite(Site):
-    """`plain`: the same server with a configuration that has no monitors, and no tap to speak of."""
+    """predict: import string of the model; None where only the monitors' API is wanted."""
 
-    def __init__(self, setting: Setting) -> None:
-        config = setting.config or _without_monitors(setting)
+    def __init__(self, setting: Setting, config: Path, predict: str | None) -> None:
         path = os.pathsep.join([*map(str, setting.pythonpath), os.environ.get("PYTHONPATH", "")])
-        command = [sys.executable, "-c", "from vedette.cli import main; main()", "serve", str(config)]
-        with open(setting.folder / "serve.log", "a") as log:
+        command = [sys.executable, "-c", "from vedette.cli import main; main()", "serve", str(config), "--port", "0"]
+        self._said = setting.folder / "serve.log"
+        with open(self._said, "a") as log:
             self._process = subprocess.Popen(
-                [*command, "--model", MODEL, "--port", "0"], cwd=setting.folder, text=True,
+                command + ([] if predict is None else ["--model", predict]), cwd=setting.folder, text=True,
                 env={**os.environ, "PYTHONPATH": path}, stdout=subprocess.PIPE, stderr=log,
             )  # fmt: skip
         try:
-            base = self._address(setting.folder / "serve.log")
+            self.api = self._address()
         except BaseException:
             self._process.kill()
             self.close()
             raise
-        self.url = f"{base}/v1/models/{setting.model}:predict"
-        self.api = None if setting.config is None else base
+        self.url = f"{self.api}/v1/models/{setting.model}:predict"
 
     def close(self) -> None:
+        assert self._process.stdout is not None
+        if self._process.stdout.closed:
+            return
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
         try:
@@ -55,20 +64,21 @@ class EmbeddedSite(Site):
                 self._process.kill()
                 self._process.communicate()
 
-    def _address(self, log: Path) -> str:
+    def _address(self) -> str:
         """What it prints when it listens."""
         assert self._process.stdout is not None
         ready, _, _ = select.select([self._process.stdout], [], [], START)
         line = self._process.stdout.readline() if ready else ""
         found = re.search(r"http://127\.0\.0\.1:\d+", line)
-        assert found, f"vedette serve did not come up: {line!r}\n{log.read_text()}"
+        if found is None:
+            raise RuntimeError(f"vedette serve did not come up: {line!r}\n{self._said.read_text()}")
         return found[0]
 
 
 def _without_monitors(setting: Setting) -> Path:
     config = setting.folder / "plain.yaml"
-    features = dict.fromkeys(("a", "b", "c"), "numeric")
-    schema = {"task": "binary", "classes": ["no", "yes"], "positive": "yes", "features": features}
+    features = dict.fromkeys(model.FEATURES, "numeric")
+    schema = {"task": "binary", "classes": model.CLASSES, "positive": model.CLASSES[1], "features": features}
     values = {"version": 1, "model": {"name": setting.model}, "schema": schema, "monitors": {}}
-    config.write_text(json.dumps(values))
+    config.write_text(json.dumps(values), encoding="utf-8")
     return config
