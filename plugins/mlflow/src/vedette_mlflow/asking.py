@@ -67,6 +67,14 @@ def predictor(model: Any) -> Predictor:
     return Classifier(model, raw) if hasattr(raw, "predict_proba") and hasattr(raw, "classes_") else Predictor(model)
 
 
+def as_served(path: str) -> Any:
+    """The model, loaded as MLflow's scoring server does."""
+    from mlflow.pyfunc import scoring_server
+
+    load: Any = scoring_server.load_model_with_mlflow_config
+    return load(path)
+
+
 def gateway(model: Any, schema: Schema, uri: str, version: str) -> Gateway:
     return Gateway(uri, schema, LocalModel(predictor(model), schema, uri), version)
 
@@ -74,7 +82,7 @@ def gateway(model: Any, schema: Schema, uri: str, version: str) -> Gateway:
 def _raw(model: Any) -> Any:
     """The estimator that the flavour wraps; None for flavours that give none."""
     from mlflow.exceptions import MlflowException
-    from mlflow.pyfunc import PythonModel
+    from mlflow.pyfunc.model import PythonModel
 
     try:
         raw = model.get_raw_model()

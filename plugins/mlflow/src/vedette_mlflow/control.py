@@ -42,7 +42,9 @@ class Beside:
             await self.app(scope, receive, send)
             return
         try:
-            control = self._control or await anyio.to_thread.run_sync(self._made)
+            control = self._control
+            if control is None:
+                control = await anyio.to_thread.run_sync(self._made)
         except Exception:
             logger.exception("%s cannot be served", PREFIX)
             refusal: Any = answer(503, "the store or the bundle cannot be opened; the server's log has more")

@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+GRACE = 25  # seconds that requests under way may take at shutdown
+DRAIN = 5.0  # seconds for a tap to ship what it holds then
 READY, STOP = b"ready\n", b"stop\n"
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds before a process that died is started again
 STEADY = 60.0  # seconds of life after which a process has not died at once

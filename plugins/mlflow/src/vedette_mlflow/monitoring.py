@@ -24,13 +24,14 @@ from vedette.http.app import create_app
 from vedette.http.running import Server
 from vedette.plugins import get_registry
 from vedette.store.database import Store
-from vedette_mlflow import scoring
-from vedette_mlflow.link import Link
+from vedette_mlflow.asking import as_served, gateway
+from vedette_mlflow.link import DRAIN, GRACE, Link
 from vedette_specs.batch import Batch
 from vedette_specs.columns import Floats
 
 JOB_TIME = 5.0  # seconds that an explain job under way may take at the end
-ORPHANED = scoring.GRACE + scoring.DRAIN  # seconds in which orphaned scoring processes deliver what they hold
+ORPHANED = GRACE + DRAIN  # seconds in which orphaned scoring processes deliver what they hold
+KEEP_ALIVE = 60  # seconds; taps look for a new plan every 5, which is when uvicorn would close their connections
 logger = logging.getLogger("vedette.mlflow")
 
 
@@ -81,7 +82,7 @@ def main(link: Link, sock: socket.socket) -> None:
         logger.info("%s: %s %s", bundle.plan.model, change.action, change.monitor)
     config = uvicorn.Config(
         monitors.app(settings["token"]), log_level="warning", access_log=False, timeout_graceful_shutdown=5,
-        lifespan="on", server_header=False, ws="none",
+        timeout_keep_alive=KEEP_ALIVE, lifespan="on", server_header=False, ws="none",
     )  # fmt: skip
     server = _Unsignalled(config, link.ready)
 
@@ -104,12 +105,7 @@ class _Unsignalled(Server):
 
 
 def _gateway(path: str, bundle: Bundle, version: str) -> Gateway:
-    from mlflow.pyfunc import scoring_server
-
-    from vedette_mlflow.asking import gateway
-
-    model = scoring_server.load_model_with_mlflow_config(path)
-    return gateway(model, bundle.plan.schema, f"model {bundle.plan.model}", version)
+    return gateway(as_served(path), bundle.plan.schema, f"model {bundle.plan.model}", version)
 
 
 if __name__ == "__main__":

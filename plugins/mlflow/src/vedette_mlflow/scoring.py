@@ -18,20 +18,21 @@ from vedette.engine.tap.lazy import LazyTap
 from vedette.engine.tap.transport import HttpTransport
 from vedette.http.running import Server
 from vedette.http.tapped import Tapped
-from vedette_mlflow.link import Link
+from vedette_mlflow.asking import as_served
+from vedette_mlflow.link import DRAIN, GRACE, Link
 
 if TYPE_CHECKING:
     from vedette.engine.capture.exchange import App
 
+SERVER_MODEL_PATH = "__pyfunc_model_path__"  # as `mlflow models serve` calls it
 PATHS = ("/invocations",)
-GRACE = 25  # seconds that requests under way may take at shutdown
-DRAIN = 5.0  # seconds for the tap to ship what it holds
 
 
 def main(link: Link, sock: socket.socket) -> None:
     settings = link.settings()
     path = settings["path"]
-    model = _load(path)
+    os.environ[SERVER_MODEL_PATH] = path  # which the model's code may read there
+    model = as_served(path)
     tap = LazyTap(lambda: HttpTransport(settings["monitors"], settings["token"]), _tap(settings), settings["version"])
     server = Server(uvicorn.Config(_app(model, tap, settings), timeout_graceful_shutdown=GRACE), link.ready)
 
@@ -43,14 +44,6 @@ def main(link: Link, sock: socket.socket) -> None:
     tap.new_id()  # the tap's modules are loaded before the first request
     server.run(sockets=[sock])
     tap.close(DRAIN)
-
-
-def _load(path: str) -> Any:
-    """The model, in the environment in which MLflow's own server loads it."""
-    from mlflow.pyfunc import scoring_server
-
-    os.environ[scoring_server._SERVER_MODEL_PATH] = path
-    return scoring_server.load_model_with_mlflow_config(path)
 
 
 def _app(model: Any, tap: LazyTap, settings: dict[str, Any]) -> App:

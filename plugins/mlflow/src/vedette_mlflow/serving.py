@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vedette_mlflow.bundles import logged_bundle
-from vedette_mlflow.link import Child
+from vedette_mlflow.link import DRAIN, GRACE, Child
 from vedette_mlflow.models import Resolved, download, features_of, resolve
 from vedette_mlflow.supervisor import Supervisor
 
@@ -76,8 +76,9 @@ def serve(asked: Asked, started: Callable[[str, int, Bundle | None, Resolved], N
             }  # fmt: skip
             monitors = Child("monitors", "vedette_mlflow.monitoring", settings, [private])
         _environment(asked)
-        supervisor = Supervisor(_workers(asked, settings, sock), monitors, *times())
-        supervisor.run(lambda: started(*sock.getsockname()[:2], bundle, resolved))
+        supervisor = Supervisor(_workers(asked, settings, sock), monitors, GRACE + DRAIN + SLACK, MONITOR_TIME)
+        host, port = sock.getsockname()[:2]
+        supervisor.run(lambda: started(host, port, bundle, resolved))
 
 
 def check_reach(host: str, bundle: Bundle) -> None:
@@ -85,13 +86,6 @@ def check_reach(host: str, bundle: Bundle) -> None:
     from vedette.http.embedded import check_host
 
     check_host(host, {bundle.plan.model: bundle.plan.server.tokens})
-
-
-def times() -> tuple[float, float]:
-    """Seconds that scoring processes and monitors may take to stop."""
-    from vedette_mlflow.scoring import DRAIN, GRACE
-
-    return GRACE + DRAIN + SLACK, MONITOR_TIME
 
 
 def build(config: Sequence[Path], path: Path) -> Bundle:
@@ -142,6 +136,7 @@ def _workers(asked: Asked, settings: dict[str, Any], sock: socket.socket) -> lis
 
 def _environment(asked: Asked) -> None:
     """As `mlflow models serve` tells its server the time that a request may take."""
-    from mlflow.environment_variables import MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT as TIMEOUT
+    from mlflow.environment_variables import MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT
 
-    os.environ[TIMEOUT.name] = str(asked.timeout or TIMEOUT.get())
+    variable: Any = MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT
+    os.environ[variable.name] = str(asked.timeout or variable.get())
