@@ -5,12 +5,11 @@ python train.py
 
 from __future__ import annotations
 
+import mlflow
 from sklearn.datasets import load_breast_cancer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-
-import mlflow
 
 NAME = "tumours"
 

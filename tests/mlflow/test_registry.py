@@ -14,7 +14,6 @@ from tests.mlflow.servers import COMMAND, START, Registry, Server, until
 
 from vedette_mlflow.models import find, resolve
 
-
 pytestmark = [  # MLflow's own: of its tables, and of its connections
     pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
