@@ -67,7 +67,7 @@ def test_monitors_that_run_elsewhere(registry: Registry, here: Here, tmp_path: P
         ]
         url = f"http://127.0.0.1:{port}"
         code, text = here("mlflow", "serve", "-m", MODEL, "--port", "0", "--monitors-url", url, "--token", "wrong")
-        assert code == 1
+        assert code == 2
         assert "401" in text
         served = registry.serve(near, "-m", MODEL, "--monitors-url", url, "--token", "hush").wait_ready()
         assert served.children("vedette_mlflow.monitoring") == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from tests.platforms.mlflow import MLflow
+from tests.platforms.mlflow_server import MLflow
 from tests.platforms.rayserve import RayServe
 
 from vedette.testing.platforms import Embedded, Platform
