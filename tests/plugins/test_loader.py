@@ -194,7 +194,7 @@ def test_every_hook_is_documented_and_loaded_by_someone() -> None:
     from vedette.plugins.hooks import hook_names
     from vedette.plugins.loader import REGISTERING
 
-    other = {*hooks.EVENT_HOOKS.values(), "vedette_register_commands", "vedette_load_reference"}
+    other = {*hooks.EVENT_HOOKS.values(), "vedette_register_commands", "vedette_load_reference", "vedette_load_model"}
     assert set(hook_names()) == set(REGISTERING) | other
     for name in hook_names():
         assert getattr(hooks, name).__doc__

@@ -27,14 +27,14 @@ from vedette_specs.components import (
     Tick,
 )
 from vedette_specs.convert import as_batch
-from vedette_specs.hooks import Component, hookimpl, hookspec
+from vedette_specs.hooks import Component, FoundModel, hookimpl, hookspec
 from vedette_specs.results import Alert, Event, Explanation, FeatureVerdict, Result, Value, Verdict
 from vedette_specs.schema import Schema
 
 __all__ = [
     "Alert", "Answer", "Ask", "BaseComponent", "Batch", "BudgetExhausted", "ChangeDetector", "Column", "Component",
     "DriftDetector", "Event", "ExplainContext", "Explainer", "Explanation", "FeatureVerdict", "Fittable", "Floats",
-    "Folded", "Mask", "Memory", "Metric", "NotFittedError", "OutlierDetector", "Predict", "Preprocessor", "Result",
-    "ResultContext", "Schema", "Sink", "State", "Steps", "Tags", "Tick", "Value", "Verdict", "as_batch", "category",
-    "concat", "hookimpl", "hookspec", "make_column", "numeric", "tensor", "text",
+    "Folded", "FoundModel", "Mask", "Memory", "Metric", "NotFittedError", "OutlierDetector", "Predict", "Preprocessor",
+    "Result", "ResultContext", "Schema", "Sink", "State", "Steps", "Tags", "Tick", "Value", "Verdict", "as_batch",
+    "category", "concat", "hookimpl", "hookspec", "make_column", "numeric", "tensor", "text",
 ]  # fmt: skip

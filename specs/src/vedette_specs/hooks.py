@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import pluggy
 
 from vedette_specs.results import Event
+from vedette_specs.schema import Kind
 
 PROJECT = "vedette"
 ENTRY_POINTS = "vedette.v1"
@@ -43,6 +44,19 @@ class Component:
             raise ValueError(
                 f"component {self.name!r}: target {self.target!r} is not of the form 'package.module:Class'"
             )
+
+
+@dataclass(frozen=True)
+class FoundModel:
+    """A model that a plugin found by its URI. Nothing of it is loaded before `load` is called.
+
+    load: makes an object with predict_proba(DataFrame) or predict(DataFrame).  version: what its rows are tagged with.
+    features: its inputs by name; None where the model does not say.
+    """
+
+    load: Callable[[], Any]
+    version: str | None = None
+    features: Mapping[str, Kind] | None = None
 
 
 @hookspec
@@ -83,6 +97,11 @@ def vedette_register_commands(cli: Any) -> None:
 @hookspec(firstresult=True)
 def vedette_load_reference(uri: str) -> Any:
     """Load reference rows from a URI that this plugin knows; None for all others."""
+
+
+@hookspec(firstresult=True)
+def vedette_load_model(uri: str) -> FoundModel | None:
+    """Find a model by a URI that this plugin knows; None for all others."""
 
 
 @hookspec

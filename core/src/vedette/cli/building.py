@@ -13,14 +13,15 @@ if TYPE_CHECKING:
     from vedette.config.loading import Loaded
     from vedette.engine.bundle import Bundle
     from vedette.store.database import Store
+    from vedette_specs import FoundModel
 
 
-def load_plan(paths: Sequence[Path]) -> Loaded:
+def load_plan(paths: Sequence[Path], model: FoundModel | None = None) -> Loaded:
     """One model's configuration, later files laid on the first; all faults are printed, and the command ends with 2."""
     from vedette.config import ConfigError, load_all
 
     try:
-        return load_all(paths)
+        return load_all(paths, model=model)
     except ConfigError as error:
         for fault in error.faults:
             typer.echo(str(fault), err=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -56,7 +57,7 @@ def serve(
     check_host(address, {item.plan.model: item.plan.server.tokens for item in loaded})
     with bind(address, server.port if port is None else port) as sock:
         gateways = [_gateway(item, model, path) for item, path in zip(loaded, files, strict=True)]
-        bundles = [build_loaded(item) for item in loaded]
+        bundles = [build_loaded(_versioned(*pair)) for pair in zip(loaded, gateways, strict=True)]
         stores = {url: Store(url) for url in dict.fromkeys(item.plan.store for item in loaded)}
         models = [
             Embedded(stores[bundle.plan.store], bundle, get_registry(), gateway).start()
@@ -78,6 +79,13 @@ def _gateway(loaded: Loaded, model: str | None, path: Path) -> Gateway | None:
     if uri is None:
         return None
     return make_gateway(uri, loaded.plan.schema, base=None if model else path.absolute().parent)
+
+
+def _versioned(loaded: Loaded, gateway: Gateway | None) -> Loaded:
+    from vedette.config.loading import with_version
+
+    version = None if gateway is None else gateway.version
+    return replace(loaded, plan=with_version(loaded.plan, version))
 
 
 def _print_changes(model: Embedded) -> None:

@@ -20,15 +20,20 @@ MAX_CLASSES = 20  # more distinct whole numbers than that are a regression's tar
 LABEL_NAMES = ("label", "target")  # what a label column is called where nobody says
 
 
-def infer_schema(said: SchemaSection, columns: Mapping[str, Any] | Batch | None) -> Schema:
-    """The model's schema; BadReference where `schema:` and the reference do not fit each other."""
+def infer_schema(
+    said: SchemaSection, columns: Mapping[str, Any] | Batch | None, inputs: Mapping[str, Kind] | None = None
+) -> Schema:
+    """The model's schema; BadReference where `schema:` and the reference do not fit each other.
+
+    inputs: what the model itself says of its features, for a `schema:` that says nothing of them.
+    """
     if isinstance(columns, Batch):
         columns = {**columns.inputs, **_batch_labels(said, columns)}
     label = _label(said, columns)
     values = None if columns is None or label is None else columns.get(label)
     task, classes = _task(said, label, values)
     return Schema(
-        features=_features(said, columns, label, classes),
+        features=_features(said, columns, label, classes, inputs),
         task=task,
         classes=classes,
         positive=_positive(said, task, classes),
@@ -54,8 +59,14 @@ def _label(said: SchemaSection, columns: Mapping[str, Any] | None) -> str | None
 
 
 def _features(
-    said: SchemaSection, columns: Mapping[str, Any] | None, label: str | None, classes: tuple[str, ...]
+    said: SchemaSection,
+    columns: Mapping[str, Any] | None,
+    label: str | None,
+    classes: tuple[str, ...],
+    inputs: Mapping[str, Kind] | None,
 ) -> dict[str, Kind]:
+    if said.features is None and inputs is not None:
+        return _features_of_model(inputs, columns, label)
     if said.features is None:
         found = {} if columns is None else columns
         others = {label} | answer_columns(found, classes)
@@ -69,6 +80,21 @@ def _features(
     if unknown is not None:
         raise BadReference(f"the kind of {unknown!r} can only be inferred from a reference", ("features", unknown))
     return {name: kind for name, kind in said.features.items() if kind != "auto"}
+
+
+def _features_of_model(
+    inputs: Mapping[str, Kind], columns: Mapping[str, Any] | None, label: str | None
+) -> dict[str, Kind]:
+    """The model's own inputs; what kind they are is seen in the reference, where there is one."""
+    if label in inputs:
+        raise BadReference(f"the label column {label!r} is an input of the model", ("label",))
+    if columns is None:
+        return dict(inputs)
+    try:
+        check_columns(inputs, columns)
+    except BadReference as error:
+        raise BadReference(f"{error}; the model's signature asks for it, unless `features` are given") from error
+    return {name: _kind(columns[name]) for name in inputs}
 
 
 def _kind(values: Any) -> Kind:

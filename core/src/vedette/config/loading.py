@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from vedette.config.tree import Node, merge
 from vedette.config.validation import validate
 from vedette.config.variables import expand
 from vedette.config.windows import section_window
-from vedette_specs import Batch, Schema
+from vedette_specs import Batch, FoundModel, Schema
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,12 @@ def load_all(
     *,
     env: Mapping[str, str] | None = None,
     registry: Catalogue | None = None,
+    model: FoundModel | None = None,
 ) -> Loaded:
-    """`load`, with the reference that was read."""
+    """`load`, with the reference that was read.
+
+    model: found already, whatever `model.uri` says; its inputs are the features where `schema:` names none.
+    """
     sources, faults = [], []
     for path in paths:
         try:
@@ -63,7 +67,7 @@ def load_all(
             faults.append(Fault(str(path), 0, 0, f"the file cannot be read: {reason}"))
     if faults:
         raise ConfigError(faults)
-    return _load(sources, env, registry, None)
+    return _load(sources, env, registry, None, model)
 
 
 def load_text(
@@ -97,6 +101,17 @@ def from_source(
     return load_text(text, "bundle", base, env=env, registry=registry, schema=schema)
 
 
+def with_version(plan: Plan, version: str | None) -> Plan:
+    """The plan for a version of the model that was found at start, unless the YAML names one itself.
+
+    It stands in the source too, so that a bundle of it, wherever it is read, is for this version.
+    """
+    if plan.model_version is not None or not version:
+        return plan
+    model = {**plan.source["model"], "version": version}
+    return replace(plan, model_version=version, source={**plan.source, "model": model})
+
+
 def _open(path: Path) -> Source:
     with path.open("rb") as file:
         data = file.read(MAX_BYTES + 1)
@@ -105,7 +120,11 @@ def _open(path: Path) -> Source:
 
 
 def _load(
-    sources: list[Source], env: Mapping[str, str] | None, registry: Catalogue | None, schema: Schema | None
+    sources: list[Source],
+    env: Mapping[str, str] | None,
+    registry: Catalogue | None,
+    schema: Schema | None,
+    model: FoundModel | None = None,
 ) -> Loaded:
     faults: list[Fault] = []
     tree = _tree(sources, faults)
@@ -120,7 +139,7 @@ def _load(
     if schema is not None:
         ctx.schema = schema
     elif uri is None or columns is not None:
-        ctx.schema = None if ("schema",) in left_out else _schema(ctx, columns)
+        ctx.schema = None if ("schema",) in left_out else _schema(ctx, columns, model or _model(ctx))
     ctx.reference = _rows(ctx, columns)
     plan = _plan(ctx, uri, written)
     places = {(fault.file, fault.line, fault.column) for fault in unset}
@@ -162,9 +181,21 @@ def _columns(ctx: Context, uri: str | None) -> Mapping[str, Any] | Batch | None:
         return None
 
 
-def _schema(ctx: Context, columns: Mapping[str, Any] | Batch | None) -> Schema | None:
+def _model(ctx: Context) -> FoundModel | None:
+    """The model that a plugin finds under `model.uri`; not asked for where `schema:` names the features."""
+    uri = ctx.document.model.uri
+    if uri is None or ctx.document.data_schema.features is not None:
+        return None
     try:
-        return infer_schema(ctx.document.data_schema, columns)
+        return ctx.registry.load_model(uri)
+    except Exception as error:  # a plugin's, which has logged it
+        ctx.fault(("model", "uri"), f"model.uri: {uri!r}: {error}")
+        return None
+
+
+def _schema(ctx: Context, columns: Mapping[str, Any] | Batch | None, model: FoundModel | None) -> Schema | None:
+    try:
+        return infer_schema(ctx.document.data_schema, columns, None if model is None else model.features)
     except BadReference as error:
         for one in error.all:
             ctx.fault(("schema", *one.path), f"schema: {one}")

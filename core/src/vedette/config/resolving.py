@@ -11,7 +11,7 @@ from vedette.config.fields import check_name
 from vedette.config.models import Document
 from vedette.config.tree import Node, Path
 from vedette_specs import Batch, Schema
-from vedette_specs.hooks import ComponentKind
+from vedette_specs.hooks import ComponentKind, FoundModel
 
 
 class Found(Protocol):
@@ -34,6 +34,7 @@ class Catalogue(Protocol):
     ) -> dict[str, Any]: ...
     def build(self, name: str, options: Mapping[str, Any], kinds: Sequence[ComponentKind] | None = None) -> Any: ...
     def load_reference(self, uri: str) -> Any: ...
+    def load_model(self, uri: str) -> FoundModel | None: ...
 
 
 @dataclass

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import logging
 import re
-import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from vedette.engine.bundle import Bundle
 from vedette.engine.explain.explaining import JobRunner
 from vedette.engine.explain.gateway import Gateway
+from vedette.engine.explain.job_thread import JobThread
 from vedette.engine.message import TapPlan
 from vedette.engine.run.runtime import Runtime
 from vedette.engine.service import Service
@@ -37,7 +37,6 @@ from vedette.plugins import Registry
 from vedette.store.database import Store
 
 logger = logging.getLogger("vedette.serve")
-JOB_PAUSE = 0.5  # seconds between looks for explain jobs
 DRAIN = 5.0
 
 
@@ -64,9 +63,7 @@ class Embedded:
             wanted = TapPlan.of(plan, self.bundle.digest)
             transport = InProcessTransport(self.runtime.workers, wanted)
             self.tap = Tap(transport, plan.tap, wanted, model_version=plan.model_version or "")
-        self._stop = threading.Event()
-        self._explaining = threading.Thread(target=self._run_jobs, name="vedette-explain", daemon=True)
-        self._explaining.start()
+        self._jobs = JobThread(JobRunner(self.store, self.service.explaining, lambda spec: True)).start()
         return self
 
     def app(self) -> FastAPI:
@@ -77,24 +74,13 @@ class Embedded:
 
     def close(self) -> None:
         """Drain the tap, checkpoint, release; what could not be drained is counted, or stays in the spool."""
-        self._stop.set()
+        self._jobs.stop()
         if self.tap is not None:
             self.tap.close(DRAIN)
-        self._explaining.join(DRAIN)
+        self._jobs.join(DRAIN)
         self.runtime.close()
         if self.gateway is not None:
             self.gateway.close()
-
-    def _run_jobs(self) -> None:
-        jobs = JobRunner(self.store, self.service.explaining, lambda spec: True)
-        while not self._stop.is_set():
-            try:
-                busy = jobs.step()
-            except Exception:  # the thread outlives a store that does not answer
-                logger.exception("explain jobs could not be claimed; they are tried again")
-                busy = 0
-            if not busy:
-                self._stop.wait(JOB_PAUSE)
 
 
 def server_app(models: Sequence[Embedded], stores: Sequence[Store] = ()) -> Starlette:

@@ -32,10 +32,10 @@ def run(app: Any, sock: socket.socket, started: Callable[[], None]) -> None:
     config = uvicorn.Config(
         app, log_level="warning", timeout_graceful_shutdown=GRACE, lifespan="on", server_header=False, ws="none"
     )
-    _Server(config, started).run(sockets=[sock])
+    Server(config, started).run(sockets=[sock])
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """Leaves with 0 after an orderly shutdown: the signal was heard, and is not raised again."""
 
     def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pluggy
 
-from vedette_specs.hooks import EVENT_HOOKS
+from vedette_specs.hooks import EVENT_HOOKS, FoundModel
 from vedette_specs.results import Event
 
 log = logging.getLogger("vedette.plugins")
@@ -92,10 +92,19 @@ class HookCalls:
             pass
 
     def load_reference(self, uri: str) -> Any:
+        """Reference rows from a plugin that knows the URI, None where none does; raises what that plugin raises."""
+        return self._first("vedette_load_reference", uri)
+
+    def load_model(self, uri: str) -> FoundModel | None:
+        """The model that a plugin finds under the URI, None where none knows it; raises what that plugin raises."""
+        found: FoundModel | None = self._first("vedette_load_model", uri)
+        return found
+
+    def _first(self, hook: str, uri: str) -> Any:
         """The first answer that is not None; None where no plugin knows the URI. Where there is no answer because
-        a plugin raised, its error is raised: a configured reference that cannot be read is no detail."""
+        a plugin raised, its error is raised: what is configured and cannot be read is no detail."""
         errors: list[Exception] = []
-        answers = (answer for _, answer in self.each("vedette_load_reference", errors, uri=uri))
+        answers = (answer for _, answer in self.each(hook, errors, uri=uri))
         found = next((answer for answer in answers if answer is not None), None)
         if found is None and errors:
             raise errors[0]

@@ -11,7 +11,7 @@ from vedette.plugins.errors import BrokenComponent, UnknownComponent, did_you_me
 from vedette.plugins.importing import import_component
 from vedette.plugins.options import Option, build, options_of, validate_options
 from vedette_specs import Component, Event
-from vedette_specs.hooks import COMPONENT_KINDS, DETECTOR_KINDS, ComponentKind
+from vedette_specs.hooks import COMPONENT_KINDS, DETECTOR_KINDS, ComponentKind, FoundModel
 
 UNMADE_KINDS: tuple[ComponentKind, ...] = ("platform",)  # what is found by name, but not made with options
 
@@ -106,3 +106,7 @@ class Registry:
     def load_reference(self, uri: str) -> Any:
         """Reference rows from a plugin that knows `uri`; None where none does."""
         return self.hook.load_reference(uri)
+
+    def load_model(self, uri: str) -> FoundModel | None:
+        """The model under `uri`, from a plugin that knows it; None where none does."""
+        return self.hook.load_model(uri)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from importlib.util import find_spec
+from typing import Any
 
-from vedette_specs.hooks import Component, hookimpl
+from vedette_specs.hooks import Component, FoundModel, hookimpl
 
 
 @hookimpl
@@ -18,3 +20,19 @@ def vedette_register_platforms() -> Iterable[Component]:
             extra="mlflow",
         )
     ]
+
+
+@hookimpl
+def vedette_register_commands(cli: Any) -> None:
+    from vedette_mlflow.commands import register
+
+    register(cli)
+
+
+@hookimpl
+def vedette_load_model(uri: str) -> FoundModel | None:
+    if not uri.startswith(("models:/", "runs:/")) or find_spec("mlflow") is None:
+        return None
+    from vedette_mlflow.models import find
+
+    return find(uri)

@@ -17,7 +17,7 @@ from vedette_specs.columns import Floats
 from vedette_specs.schema import Schema
 
 TIMEOUT = 10.0
-FORMS = "pkg.mod:predict, model.skops, http(s)://host/v2/models/m, .../v1/models/m, .../invocations"
+FORMS = "pkg.mod:predict, model.skops, http(s)://host/v2/models/m, .../v1/models/m, .../invocations, models:/name@alias"
 
 
 class BadModelUri(ValueError):
@@ -45,11 +45,15 @@ class Model(Protocol):
 
 
 class Gateway:
-    """A model that can be called: rows -> (n, outputs). Thread-safe where the model is."""
+    """A model that can be called: rows -> (n, outputs). Thread-safe where the model is.
 
-    def __init__(self, uri: str, schema: Schema, model: Model) -> None:
+    version: of a model from a registry.
+    """
+
+    def __init__(self, uri: str, schema: Schema, model: Model, version: str | None = None) -> None:
         self.uri = uri
         self.schema = schema
+        self.version = version
         self._model = model
 
     def __call__(self, rows: Batch) -> Floats:
@@ -95,13 +99,14 @@ def make_gateway(uri: str, schema: Schema, *, timeout: float = TIMEOUT, base: Pa
     """The gateway to a model.
 
     uri: `pkg.mod:predict` (a function of a DataFrame, or an object with predict_proba or predict), `file.skops`,
-    or the address of a V2, V1 or MLflow server.  timeout: seconds an address may take.
-    base: folder that a relative file starts from.  Raises BadModelUri.
+    the address of a V2, V1 or MLflow server, or what a plugin finds (`models:/name@alias`).
+    timeout: seconds an address may take.  base: folder that a relative file starts from.  Raises BadModelUri.
     """
-    return Gateway(uri, schema, _model(uri, schema, timeout, base or Path()))
+    model = _known(uri, schema, timeout, base or Path())
+    return Gateway(uri, schema, model) if model is not None else _found(uri, schema)
 
 
-def _model(uri: str, schema: Schema, timeout: float, base: Path) -> Model:
+def _known(uri: str, schema: Schema, timeout: float, base: Path) -> Model | None:
     scheme = urlsplit(uri).scheme
     if scheme in ("http", "https"):
         from vedette.engine.explain.gateway_http import http_model
@@ -109,11 +114,27 @@ def _model(uri: str, schema: Schema, timeout: float, base: Path) -> Model:
         return http_model(uri, schema, timeout)
     from vedette.engine.explain.gateway_local import import_target, load_skops
 
-    if uri.startswith("models:/"):
-        extra = "pip install 'vedette[mlflow]'"
-        raise BadModelUri(f"model.uri: {uri!r} is in an MLflow registry, which needs the extra `mlflow`: {extra}")
     if uri.removeprefix("file://").endswith(".skops"):
         return load_skops(base / uri.removeprefix("file://"), schema)
     if re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*", uri):
         return import_target(uri, schema)
+    return None
+
+
+def _found(uri: str, schema: Schema) -> Gateway:
+    """The model that a plugin finds and loads."""
+    from vedette.engine.explain.gateway_local import LocalModel
+    from vedette.plugins import get_registry
+
+    try:
+        found = get_registry().load_model(uri)
+        if found is not None:
+            return Gateway(uri, schema, LocalModel(found.load(), schema, uri), found.version)
+    except BadModelUri:
+        raise
+    except Exception as error:  # a stranger's plugin or model
+        raise BadModelUri(f"model.uri: {uri!r} cannot be loaded: {type(error).__name__}: {error}") from error
+    if uri.startswith(("models:/", "runs:/")):
+        extra = "pip install 'vedette[mlflow]'"
+        raise BadModelUri(f"model.uri: {uri!r} is in an MLflow registry, which needs the extra `mlflow`: {extra}")
     raise BadModelUri(f"model.uri: {uri!r} is of no known form; allowed: {FORMS}")
