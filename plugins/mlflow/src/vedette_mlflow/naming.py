@@ -24,10 +24,21 @@ def metrics_of(result: Mapping[str, Any], columns: int, window: bool = True) -> 
     """
     parts = [result["monitor"], result.get("window") if window else "", result.get("segment")]
     place = "/".join(_step(part) for part in parts if part)
-    found = {clean(f"{place}/{name}"): value for name, value in _numbers(result.get("values") or {}, columns)}
+    found: dict[str, float] = {}
+    for name, value in _numbers(result.get("values") or {}, columns):
+        found[_free(clean(f"{place}/{name}", MAX_NAME - 8), found)] = value
     if "n" in result:
         found[clean(f"{place}/n")] = float(result["n"])
     return found
+
+
+def _free(name: str, taken: Mapping[str, float]) -> str:
+    """Columns may differ in characters only that MLflow does not take."""
+    number, free = 1, name
+    while free in taken:
+        number += 1
+        free = f"{name}_{number}"
+    return free
 
 
 def _step(part: str) -> str:
