@@ -1,0 +1,170 @@
+"""Aliases, versions, bundles beside the model, and monitors that run elsewhere."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.mlflow.conftest import MODEL
+from tests.mlflow.servers import COMMAND, START, Registry, Server, until
+
+
+def python(registry: Registry, code: str) -> str:
+    """What a program prints that talks to the registry."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, env=registry.environment,
+        timeout=START, cwd=registry.folder,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_bundle_that_is_logged_is_served_with_its_model(registry: Registry, tmp_path: Path) -> None:
+    """Another alias, set to the second version: `log` and `serve` follow it, and `serve` needs no file."""
+    alias = "models:/tumours@challenger"
+    python(registry, "import mlflow; mlflow.MlflowClient().set_registered_model_alias('tumours', 'challenger', '2')")
+    missing = registry.run("mlflow", "serve", "-m", alias, "--port", 0)
+    assert missing.returncode == 2
+    assert f"vedette mlflow log -m {alias}" in missing.stderr
+
+    logged = registry.run("mlflow", "log", "-m", alias, "-c", registry.yaml(tmp_path))
+    assert logged.returncode == 0, logged.stderr
+    assert re.match(r"sha256:[0-9a-f]{64}\n", logged.stdout)
+    (tmp_path / "monitors.yaml").unlink()
+
+    server = registry.serve(tmp_path, "-m", alias).wait_ready()
+    try:
+        assert "models:/tumours/2:" in server.output()
+        assert server.predict(4).status == 200
+        until(lambda: server.counted() == 4)
+        names = [item["name"] for item in server.ask("GET", "/vedette/api/monitors").json()]
+        assert names == ["quality", "performance"]
+    finally:
+        assert server.stop() == 0
+
+
+def test_monitors_that_run_elsewhere(registry: Registry, tmp_path: Path) -> None:
+    """The tap ships to `vedette serve`; there is no /vedette beside the model."""
+    yaml = registry.yaml(tmp_path, 'server: {tokens: {hush: [read, write]}}\nschema: {features: {size: category}}\n')
+    yaml.write_text(yaml.read_text().replace("schema: {label: diagnosis, positive: malignant}\n", ""))
+    yaml.write_text(yaml.read_text().replace("schema: {features: {size: category}}", "schema: {label: diagnosis}"))
+    there, here = tmp_path / "there", tmp_path / "here"
+    for folder in (there, here):
+        folder.mkdir()
+    monitors = Server(
+        [*COMMAND, "serve", str(yaml), "--port", "0"], registry.environment, there,
+        re.compile(r"http://127\.0\.0\.1:(\d+)"),
+    )  # fmt: skip
+    served = None
+    try:
+        port = until(lambda: monitors.alive() and monitors.announced and monitors.announced.search(monitors.output()))[1]
+        url = f"http://127.0.0.1:{port}"
+        wrong = registry.run("mlflow", "serve", "-m", MODEL, "--port", 0, "--monitors-url", url, "--token", "wrong")
+        assert wrong.returncode == 2
+        assert "401" in wrong.stderr
+        served = registry.serve(here, "-m", MODEL, "--monitors-url", url, "--token", "hush").wait_ready()
+        assert served.children("vedette_mlflow.monitoring") == []
+        assert served.predict(6).status == 200
+        assert served.ask("GET", "/vedette/").status == 404
+        monitors.port = int(port)
+        headers = {"Authorization": "Bearer hush"}
+
+        def arrived() -> bool:
+            return "vedette_rows_total 6.0" in monitors.ask("GET", "/metrics", headers=headers).body.decode()
+
+        until(arrived)
+    finally:
+        codes = [server.stop() for server in (served, monitors) if server is not None]
+    assert codes == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["-m", "models:/nobody@champion"], "nobody"),
+        (["-m", "models:/tumours@nobody"], "nobody"),
+        (["-m", "models:/tumours@a/b"], "models:/<name>@<alias>"),
+        (["-m", MODEL, "--token", "x"], "--monitors-url"),
+        (["-m", MODEL, "--monitors-url", "monitors:8200"], "http://host[:port]"),
+        (["-m", MODEL, "-c", "absent.yaml"], "absent.yaml"),
+        (["-m", MODEL, "--host", "0.0.0.0", "-c", "YAML"], "server.tokens"),
+    ],
+)
+def test_what_cannot_be_served_is_said_before_anything_runs(
+    registry: Registry, tmp_path: Path, arguments: list[str], said: str
+) -> None:
+    yaml = str(registry.yaml(tmp_path))
+    done = registry.run("mlflow", "serve", "--port", 0, *(yaml if item == "YAML" else item for item in arguments))
+    assert done.returncode in (1, 2), done.stdout
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_model_that_cannot_be_loaded_ends_the_command(registry: Registry, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    place = python(registry, f"from mlflow.artifacts import download_artifacts as d; print(d('{MODEL}'))").strip()
+    shutil.copytree(place.splitlines()[-1], folder)
+    (folder / "model.pkl").write_bytes(b"no pickle")
+    done = registry.run("mlflow", "serve", "--port", 0, "-m", folder, "-c", registry.yaml(tmp_path))
+    assert done.returncode == 1
+    assert "before it served" in done.stderr
+
+
+def test_the_yaml_names_the_model(registry: Registry, tmp_path: Path) -> None:
+    """`vedette check` and `vedette serve` find a model of the registry: its signature names the features."""
+    yaml = registry.yaml(tmp_path)
+    yaml.write_text(yaml.read_text().replace("{name: tumours}", f'{{name: tumours, uri: "{MODEL}"}}'))
+    reference = tmp_path / "reference.csv"
+    lines = (registry.folder / "reference.csv").read_text().splitlines()
+    reference.write_text("\n".join([f"{lines[0]},note", *(f"{line},{i}" for i, line in enumerate(lines[1:]))]))
+    yaml.write_text(yaml.read_text().replace(str(registry.folder / "reference.csv"), str(reference)))
+    checked = registry.run("check", yaml)
+    assert checked.returncode == 0, checked.stderr
+    assert "5 features (4 numeric, 1 category)" in checked.stdout, "`note` is no input of the model"
+
+    server = Server(
+        [*COMMAND, "serve", str(yaml), "--port", "0"], registry.environment, tmp_path,
+        re.compile(r"http://127\.0\.0\.1:(\d+)"),
+    )  # fmt: skip
+    try:
+        server.port = int(until(lambda: server.alive() and server.announced and server.announced.search(server.output()))[1])
+        until(lambda: _up(server))
+        row = {"mean radius": 14.0, "mean texture": 20.0, "mean smoothness": 0.1, "perimeter": 90, "size": "medium"}
+        answer = server.post("/predict", {"instances": [row]}).json()
+        assert answer["predictions"] == ["benign"]
+        assert sum(answer["probabilities"][0]) == pytest.approx(1.0)
+        reply = server.post("/v2/models/tumours/infer", {"inputs": []})
+        assert reply.status == 400
+        assert server.ask("GET", "/v2/models/tumours").json()["versions"] == ["1"]
+    finally:
+        assert server.stop() == 0
+
+
+def test_a_yaml_without_reference_takes_the_signatures_features(registry: Registry, tmp_path: Path) -> None:
+    yaml = tmp_path / "monitors.yaml"
+    yaml.write_text(
+        f'version: 1\nmodel: {{name: tumours, uri: "{MODEL}"}}\nmonitors: {{quality: {{metrics: [missing_rate]}}}}\n'
+    )
+    checked = registry.run("check", yaml)
+    assert checked.returncode == 0, checked.stderr
+    assert "5 features (4 numeric, 1 category)" in checked.stdout
+
+
+def test_a_model_that_is_not_there_is_a_fault_of_the_yaml(registry: Registry, tmp_path: Path) -> None:
+    yaml = tmp_path / "monitors.yaml"
+    yaml.write_text('version: 1\nmodel: {name: tumours, uri: "models:/absent@champion"}\nmonitors: {}\n')
+    checked = registry.run("check", yaml)
+    assert checked.returncode == 2
+    assert "monitors.yaml:2:" in checked.stderr
+    assert "models:/absent@champion" in checked.stderr
+
+
+def _up(server: Server) -> bool:
+    try:
+        return server.ask("GET", "/healthz").status == 200
+    except OSError:
+        return False
