@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.mlflow.servers import START, Registry, Server
+from tests.mlflow.tracking import Tracking, tracking_of
 
 from vedette.http.running import bind
 
@@ -50,3 +51,10 @@ def servers(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Ite
 @pytest.fixture
 def watched(servers: dict[str, Server]) -> Server:
     return servers["watched"]
+
+
+@pytest.fixture
+def tracking(registry: Registry) -> Iterator[Tracking]:
+    """MLflow in this process, with an experiment for this test alone."""
+    with tracking_of(registry.folder) as found:
+        yield found
