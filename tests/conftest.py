@@ -1,17 +1,22 @@
-"""Stores of both kinds for every test that asks for one, and hypothesis without flakiness."""
+"""Stores of both kinds for every test that asks for one, one Ray for all, and hypothesis without flakiness."""
 
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import hypothesis
 import psycopg
 import pytest
 from psycopg import sql
+
+if TYPE_CHECKING:
+    from vedette_rayserve.local import LocalRay
 
 hypothesis.settings.register_profile("default", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
@@ -61,3 +66,22 @@ def store_url(request: pytest.FixtureRequest) -> str:
     """The URL of a new, empty store: each test that takes it runs on SQLite and on PostgreSQL."""
     url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
     return url
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[LocalRay]:
+    """One real Ray for the whole session, with ports and files of its own."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Ray's own, of its imports and threads
+        import ray
+        from ray import serve
+
+        from vedette_rayserve.local import LocalRay
+
+        environment = {"PYTHONPATH": str(Path(__file__).parents[1]), "MLFLOW_DISABLE_TELEMETRY": "true"}
+        with LocalRay(cpus=4, environment=environment) as local:
+            ray.init(address=local.address, log_to_driver=False, logging_level="ERROR")
+            serve.start(http_options={"host": "127.0.0.1", "port": local.http_port})
+            yield local
+            serve.shutdown()
+            ray.shutdown()

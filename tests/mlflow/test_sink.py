@@ -43,7 +43,7 @@ def history(tracking: Tracking, run: str, name: str) -> list[tuple[int, int, flo
 
 
 def last_ids(tracking: Tracking) -> list[str]:
-    """Of every event kind: an event that was written twice would be a second explanation or metric, not a second tag."""
+    """Of the last event of each kind."""
     return [value for run in tracking.runs() for key, value in run.data.tags.items() if key.startswith("vedette.last.")]
 
 
@@ -53,7 +53,7 @@ def test_conformance(make: Callable[..., MLflow], tracking: Tracking) -> None:
     assert outcomes["every_kind_of_event_is_taken"] == "passed"
 
 
-def test_a_result_is_one_batch_of_metrics_with_the_windows_time(make: Callable[..., MLflow], tracking: Tracking) -> None:
+def test_a_result_is_a_batch_of_metrics_at_the_windows_end(make: Callable[..., MLflow], tracking: Tracking) -> None:
     make().emit(event())
     (run,) = tracking.runs()
     assert run.info.run_name == "monitoring"

@@ -76,7 +76,7 @@ def test_what_was_overridden_or_failed_is_no_label(tracking: Tracking, traced: C
     mlflow.override_feedback(trace_id=trace, assessment_id=first.assessment_id, value="malignant")
     mlflow.log_feedback(trace_id=trace, name="diagnosis", error=ValueError("the judge was ill"))
     (item,), found = found_of(tracking)
-    assert (item["label"], item["annotator"]) == ("malignant", "bob"), "a correction of bob's label, not a second opinion"
+    assert (item["label"], item["annotator"]) == ("malignant", "bob"), "a correction of bob's label"
     assert found.empty == 1
 
 

@@ -49,7 +49,7 @@ def unknown(connection: Connection, model: str, rows: Sequence[dict[str, Any]]) 
     One that was given up, because its prediction never came, may be tried again.
     """
     keys = sorted({(row["request"], row["row"]) for row in rows})
-    known = set()
+    known: set[tuple[Any, ...]] = set()
     for start in range(0, len(keys), CHUNK):
         some = tuple_(labels.c.request, labels.c.row).in_(keys[start : start + CHUNK])
         where = labels.c.model == model, labels.c.state != "unmatched", some

@@ -30,7 +30,7 @@ class BadEvaluation(ValueError):
 
 @dataclass(frozen=True)
 class Evaluated:
-    """results, alerts: as `vedette replay --json` gives them.  reference: monitor -> value -> number on the reference."""
+    """results, alerts: as `vedette replay --json` gives them.  reference: monitor -> value -> number there."""
 
     results: list[dict[str, Any]]
     alerts: list[dict[str, Any]]
@@ -94,7 +94,7 @@ def batch_of(features: Any, labels: Any, answers: Any, schema: Schema, by: tuple
 
 def answers_of(model: Any, features: Any, schema: Schema, column: str | None = None) -> tuple[Any, Floats | None]:
     """(prediction, probabilities) of a pyfunc model; column: the one that holds predictions, where it gives several."""
-    asked = predictor(model) if hasattr(model, "metadata") else model
+    asked: Any = predictor(model) if hasattr(model, "metadata") else model
     given = asked.predict(features)
     if column is not None and hasattr(given, "columns"):
         if column not in given.columns:

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlflow import MlflowClient
 from mlflow.entities import Metric
 from mlflow.models.evaluation import EvaluationResult, ModelEvaluator
 from mlflow.models.evaluation.artifacts import ImageEvaluationArtifact, JsonEvaluationArtifact
 
+from mlflow import MlflowClient
 from vedette.plugins.errors import did_you_mean
 from vedette_mlflow.naming import metrics_of
 
@@ -26,7 +26,7 @@ FOLDER = "vedette"
 COLUMNS = 100
 
 
-class Evaluator(ModelEvaluator):  # type: ignore[misc] # MLflow has no types
+class Evaluator(ModelEvaluator):
     """evaluator_config: `config`: a monitors.yaml, or a list of files laid on each other.
 
     columns: of values by column, so many become metrics (100).
@@ -40,7 +40,7 @@ class Evaluator(ModelEvaluator):  # type: ignore[misc] # MLflow has no types
     def evaluate(
         self, *, model_type: str, dataset: Any, run_id: str, evaluator_config: Mapping[str, Any],
         model: Any = None, model_id: str | None = None, predictions: str | None = None, **_: Any,
-    ) -> EvaluationResult:  # fmt: skip
+    ) -> Any:  # fmt: skip
         """Raises ConfigError or BadEvaluation, which name what is wrong."""
         from vedette.config.loading import load_all
         from vedette.plugins import get_registry
@@ -59,11 +59,10 @@ class Evaluator(ModelEvaluator):  # type: ignore[misc] # MLflow has no types
         found = evaluate(loaded.plan, loaded.reference, rows)
         metrics = metrics_of_all(found, int(evaluator_config.get("columns", COLUMNS)))
         self._log(run_id, metrics, dataset, model_id, getattr(model, "model_id", None))
-        return EvaluationResult(metrics=metrics, artifacts=artifacts(run_id, found), run_id=run_id)
+        result: Any = EvaluationResult  # which has no types
+        return result(metrics=metrics, artifacts=artifacts(run_id, found), run_id=run_id)
 
-    def _log(
-        self, run_id: str, metrics: Mapping[str, float], dataset: Any, given: str | None, own: str | None
-    ) -> None:
+    def _log(self, run_id: str, metrics: Mapping[str, float], dataset: Any, given: str | None, own: str | None) -> None:
         """Link the metrics to the model of an alias, which MLflow does not look up; else it logs them itself."""
         if given is not None:
             return

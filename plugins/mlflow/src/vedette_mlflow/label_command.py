@@ -38,7 +38,6 @@ def labels(
     token: Annotated[str | None, typer.Option("--token", envvar="VEDETTE_TOKEN", help="Its token.")] = None,
 ) -> None:
     from mlflow import MlflowClient
-
     from vedette.cli.building import load_plan
     from vedette.cli.labels import sender
     from vedette_mlflow import traces
@@ -79,7 +78,9 @@ def _send(send: Send, items: Sequence[Mapping[str, Any]], refused: list[str]) ->
 
 def _complain(found: Any, refused: Sequence[str], name: str) -> None:
     if found.without_id:
-        typer.echo(f"{found.without_id:,} traces with {name!r} name no request: set the tag vedette.request_id", err=True)
+        typer.echo(
+            f"{found.without_id:,} traces with {name!r} name no request: set the tag vedette.request_id", err=True
+        )
     if found.empty:
         typer.echo(f"{found.empty:,} have no value", err=True)
     for line in refused[:20]:

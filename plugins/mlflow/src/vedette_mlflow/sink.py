@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vedette.components.sinks._seen import Seen
 from vedette_mlflow.naming import MAX_NAME, clean, metrics_of

@@ -118,7 +118,9 @@ def moment(text: str, now: float) -> float:
     try:
         parsed = datetime.fromisoformat(text.strip())
     except ValueError as error:
-        raise BadTraces(f"--since: {text!r} is no time; allowed: 7d, 12h, or ISO 8601 as in 2026-01-31T08:00") from error
+        raise BadTraces(
+            f"--since: {text!r} is no time; allowed: 7d, 12h, or ISO 8601 as in 2026-01-31T08:00"
+        ) from error
     return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
 
 
