@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from tests.mlflow.tracking import Tracking, mlflow, quiet
 from vedette.plugins import get_registry
 from vedette.plugins.errors import OptionError
 from vedette.testing import Subject, check_component
-from vedette_mlflow.sink import FOLDER, MLflow
+from vedette_mlflow.sink import FOLDER, MLflow, NoAnswer
 from vedette_mlflow.trigger import Trigger
 from vedette_specs import Event
 
@@ -145,6 +147,21 @@ def test_a_server_that_is_gone_raises_and_the_event_can_come_again(
     assert "drift/1000_rows/n" in tracking.runs()[0].data.metrics
 
 
+def test_a_server_that_says_nothing_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        sink = MLflow(tracking_uri=f"http://127.0.0.1:{silent.getsockname()[1]}", experiment="any", timeout=0.5)
+        with pytest.raises(NoAnswer, match=r"within 0\.5 s"):
+            sink.emit(event())
+        with pytest.raises(NoAnswer, match="an earlier event"):
+            sink.emit(event(id="e2"))
+        (attempt,) = [thread for thread in threading.enumerate() if thread.name == "vedette-mlflow"]
+    attempt.join(60)
+    assert not attempt.is_alive()
+
+
 def _fails(*_: Any, **__: Any) -> None:
     raise OSError("the network")
 
@@ -155,6 +172,7 @@ def test_it_is_registered_and_its_options_are_checked() -> None:
     for options, message in [
         ({"run_id": "r", "experiment": "e"}, "run_id: names the run already"),
         ({"columns": -1}, "columns: -1 is not in"),
+        ({"timeout": 0}, "timeout: 0.0 is not above 0"),
         ({"on_alert": {"model": "m", "set_tags": "x"}}, r"on_alert.set_tags: is not known; did you mean 'set_tag'\?"),
         ({"on_alert": {"set_tag": "x"}}, "on_alert.model: is required"),
         ({"on_alert": {"model": "m"}}, "give set_tag or set_alias"),

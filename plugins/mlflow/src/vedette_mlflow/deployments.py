@@ -74,7 +74,7 @@ class RayServeClient(BaseDeploymentClient):
     def __init__(self, target_uri: str, http_options: Mapping[str, Any] | None = None) -> None:
         self.target_uri = target_uri  # all that the base class's untyped __init__ does
         address, self._proxy = _addresses(target_uri)
-        self._serve = ServeClient(address)
+        self._serve = ServeClient(address, keep=False)  # MLflow closes no client
         self._http_options = http_options
 
     def create_deployment(

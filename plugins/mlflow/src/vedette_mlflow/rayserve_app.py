@@ -40,7 +40,9 @@ class Args(BaseModel):
 
 
 def build(args: Args) -> Application:
-    """The model's application, not watched yet."""
+    """The model's application, not watched yet. Raises where a variable of the tracking URI is not set here."""
+    if args.tracking_uri:
+        expand_text(args.tracking_uri, os.environ)  # at once, and not in each replica that is tried
     ingress: Any = serve.ingress()(Model)
     deployment: Any = serve.deployment(
         name=DEPLOYMENT,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from vedette.components.sinks._seen import Seen
@@ -21,6 +21,26 @@ FOLDER = "vedette/explanations"
 RUN_TAG = "vedette.model"  # finds the run again after a restart
 
 
+class NoAnswer(OSError):
+    """MLflow takes longer than the sink may."""
+
+
+class Attempt(threading.Thread):
+    """One event on its way. It ends by itself, and keeps no process from ending."""
+
+    def __init__(self, deliver: Callable[[Event], None], event: Event) -> None:
+        super().__init__(name="vedette-mlflow", daemon=True)
+        self.error: Exception | None = None
+        self._deliver = deliver
+        self._event = event
+
+    def run(self) -> None:
+        try:
+            self._deliver(self._event)
+        except Exception as error:  # emit raises it
+            self.error = error
+
+
 class MLflow(Sink):
     """Writes each event into a run: one `log_batch` an event, nothing twice.
 
@@ -33,6 +53,7 @@ class MLflow(Sink):
     run_id: an existing run. Without it, `experiment` and `run_name` name the run, which is made when missing.
     columns: of values by column, so many are written.
     on_alert: what happens to a registered model when a rule fires; see Trigger.
+    timeout: seconds that an event may take; MLflow itself would try for minutes, and hold up other sinks.
     """
 
     def __init__(
@@ -43,38 +64,55 @@ class MLflow(Sink):
         run_name: str | None = None,
         columns: int = 20,
         on_alert: Mapping[str, str] | None = None,
+        timeout: float = 20.0,
     ) -> None:
         if run_id is not None and (experiment is not None or run_name is not None):
             raise ValueError("run_id: names the run already; leave experiment and run_name out")
         if not 0 <= columns <= MAX_METRICS:
             raise ValueError(f"columns: {columns} is not in [0, {MAX_METRICS}]")
+        if timeout <= 0:
+            raise ValueError(f"timeout: {timeout} is not above 0 seconds")
         self.tracking_uri = tracking_uri
         self.run_id = run_id
         self.experiment = experiment
         self.run_name = run_name
         self.columns = columns
         self.on_alert = on_alert
+        self.timeout = timeout
         self._trigger = None if on_alert is None else Trigger.of(on_alert)
         self._seen = Seen()
         self._lock = threading.Lock()
         self._client: MlflowClient | None = None
         self._runs: dict[str, str] = {}
+        self._unanswered: Attempt | None = None
 
     def __repr__(self) -> str:
         """A tracking URI may hold a password."""
         return f"MLflow(experiment={self.experiment!r}, run_name={self.run_name!r}, run_id={self.run_id!r})"
 
     def emit(self, event: Event) -> None:
-        """Raises what MLflow raises: the event is then kept and tried again."""
+        """Raises what MLflow raises, or NoAnswer: the event is then kept and tried again."""
         with self._lock:
             if event.id in self._seen:
                 return
-            client = self._connected()
-            run = self._run(client, event.model)
-            lane = _lane(event)
-            if client.get_run(run).data.tags.get(lane) != event.id:
-                self._write(client, run, event, lane)
+            if self._unanswered is not None and self._unanswered.is_alive():
+                raise NoAnswer("MLflow has not answered to an earlier event yet")
+            self._unanswered = attempt = Attempt(self._deliver, event)
+            attempt.start()
+            attempt.join(self.timeout)
+            if attempt.is_alive():
+                raise NoAnswer(f"MLflow has not answered within {self.timeout:g} s")
+            self._unanswered = None
+            if attempt.error is not None:
+                raise attempt.error
             self._seen.add(event.id)
+
+    def _deliver(self, event: Event) -> None:
+        client = self._connected()
+        run = self._run(client, event.model)
+        lane = _lane(event)
+        if client.get_run(run).data.tags.get(lane) != event.id:
+            self._write(client, run, event, lane)
 
     def _write(self, client: MlflowClient, run: str, event: Event, lane: str) -> None:
         """The tag that says the event has come is written with the rest, and after what is not in the batch."""

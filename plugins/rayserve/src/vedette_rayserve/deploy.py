@@ -22,11 +22,17 @@ class DeployFailed(RuntimeError):
 
 
 class ServeClient:
-    """The REST API of Ray's dashboard."""
+    """The REST API of Ray's dashboard.
 
-    def __init__(self, address: str = DEFAULT_ADDRESS, headers: Mapping[str, str] | None = None) -> None:
+    keep: connections, for the next request; without, nothing is left open by one that is never closed.
+    """
+
+    def __init__(
+        self, address: str = DEFAULT_ADDRESS, headers: Mapping[str, str] | None = None, keep: bool = True
+    ) -> None:
         self.address = address.rstrip("/")
-        self._client = httpx.Client(timeout=TIMEOUT, headers=dict(headers or {}), trust_env=False)
+        limits = httpx.Limits(max_keepalive_connections=None if keep else 0)
+        self._client = httpx.Client(timeout=TIMEOUT, headers=dict(headers or {}), trust_env=False, limits=limits)
 
     def applications(self) -> dict[str, Any]:
         """Status and configuration of what runs, by name."""
