@@ -1,6 +1,6 @@
-"""The client of bench_rayserve.py, in a process of its own that starts fast: a closed loop on a few connections.
+"""The client of paired rounds, in a process of its own that starts fast: a closed loop on a few connections.
 
-python benchmarks/rayserve_client.py URL SECONDS CONNECTIONS ROWS COLUMNS
+python benchmarks/rayserve_client.py URL SECONDS CONNECTIONS ROWS COLUMNS [instances | dataframe_split]
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ import threading
 import time
 
 
-def main(url: str, seconds: float, connections: int, rows: int, columns: int) -> None:
+def main(url: str, seconds: float, connections: int, rows: int, columns: int, form: str) -> None:
     """Prints count, seconds, and the median and 99th percentile of the latencies in milliseconds, as JSON."""
     host, _, path = url.removeprefix("http://").partition("/")
     draw = random.Random(0)
     values = [[[round(draw.gauss(), 4) for _ in range(columns)] for _ in range(rows)] for _ in range(64)]
-    bodies = [json.dumps({"instances": value}).encode() for value in values]
+    names = [f"x{i}" for i in range(columns)]
+    split = form == "dataframe_split"
+    bodies = [json.dumps({form: {"columns": names, "data": part} if split else part}).encode() for part in values]
     latencies: list[list[float]] = [[] for _ in range(connections)]
     begun = time.perf_counter()
 
@@ -47,5 +49,5 @@ def main(url: str, seconds: float, connections: int, rows: int, columns: int) ->
 
 
 if __name__ == "__main__":
-    url, seconds, *counts = sys.argv[1:]
-    main(url, float(seconds), *map(int, counts))
+    url, seconds, *rest = sys.argv[1:]
+    main(url, float(seconds), *map(int, rest[:3]), rest[3] if len(rest) > 3 else "instances")

@@ -1,9 +1,8 @@
-"""Stores of both kinds for every test that asks for one, one Ray for all, and hypothesis without flakiness."""
+"""Stores of both kinds for every test that asks for one, and hypothesis without flakiness."""
 
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -70,18 +69,8 @@ def store_url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[LocalRay]:
-    """One real Ray for the whole session, with ports and files of its own."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Ray's own, of its imports and threads
-        import ray
-        from ray import serve
+    """The session's one real Ray."""
+    from tests.rayserve.cluster import running_cluster  # Ray is imported where it is asked for
 
-        from vedette_rayserve.local import LocalRay
-
-        environment = {"PYTHONPATH": str(Path(__file__).parents[1]), "MLFLOW_DISABLE_TELEMETRY": "true"}
-        with LocalRay(cpus=4, environment=environment) as local:
-            ray.init(address=local.address, log_to_driver=False, logging_level="ERROR")
-            serve.start(http_options={"host": "127.0.0.1", "port": local.http_port})
-            yield local
-            serve.shutdown()
-            ray.shutdown()
+    with running_cluster() as local:
+        yield local

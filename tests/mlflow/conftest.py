@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # MLflow's own imports use what is deprecated
+    import mlflow.pyfunc  # noqa: F401
 from tests.mlflow.servers import START, Registry, Server
 from tests.mlflow.tracking import Tracking, tracking_of
 
+from vedette.cli import exit_code, make_cli
 from vedette.http.running import bind
 
+Here = Callable[..., tuple[int, str]]
 MODEL = "models:/tumours@champion"
 
 
@@ -58,3 +66,18 @@ def tracking(registry: Registry) -> Iterator[Tracking]:
     """MLflow in this process, with an experiment for this test alone."""
     with tracking_of(registry.folder) as found:
         yield found
+
+
+@pytest.fixture
+def here(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Here:
+    """A `vedette` command in this process, which has imported MLflow already: exit code, and all that is said."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", registry.environment["MLFLOW_TRACKING_URI"])
+
+    def run(*arguments: str) -> tuple[int, str]:
+        done = CliRunner().invoke(make_cli(), list(arguments))
+        error = done.exception
+        if isinstance(error, Exception):
+            return exit_code(error), done.output + str(error)
+        return done.exit_code, done.output
+
+    return run

@@ -136,4 +136,7 @@ def test_other_sites_are_not_let_in_without_a_token(watched: Server) -> None:
 
 
 def test_scoring_processes_take_no_batches(watched: Server) -> None:
-    assert watched.ask("POST", "/vedette/api/ingest/default", b"x", {"Content-Type": "application/octet-stream"}).status == 404
+    assert (
+        watched.ask("POST", "/vedette/api/ingest/default", b"x", {"Content-Type": "application/octet-stream"}).status
+        == 404
+    )

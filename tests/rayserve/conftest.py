@@ -1,4 +1,4 @@
-"""Ray's imports made quiet; the session's one cluster is in tests/conftest.py, since other bindings use it too."""
+"""Ray's imports without Ray's warnings, and Serve's local testing mode without loops that stay open."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Ray's own imports use what pydantic has deprecated
-    import ray.serve  # noqa: F401
+    from ray import serve  # noqa: F401
 
 
 def _loops() -> list[asyncio.BaseEventLoop]:

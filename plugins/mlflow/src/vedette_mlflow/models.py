@@ -43,8 +43,8 @@ def resolve(uri: str) -> Resolved:
         if (named := NAMED.fullmatch(uri)) is None:
             raise BadModel(f"{uri!r} is of no known form; allowed: {FORMS}")
         return _of_version(_version(uri, **named.groupdict()))
-    identity = _info(uri).model_id
-    return Resolved(f"models:/{identity}" if identity else uri, identity or "", identity)
+    identity = _info(uri).model_id  # a folder may be a copy of that model, and is served as it is
+    return Resolved(uri, identity or "", identity)
 
 
 def find(uri: str) -> FoundModel:

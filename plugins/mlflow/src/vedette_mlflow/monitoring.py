@@ -15,6 +15,7 @@ from typing import Any
 import uvicorn
 
 from vedette.engine.bundle import Bundle
+from vedette.engine.capture.exchange import App, Receive, Scope, Send
 from vedette.engine.explain.explaining import JobRunner
 from vedette.engine.explain.gateway import Gateway
 from vedette.engine.explain.job_thread import JobThread
@@ -30,7 +31,8 @@ from vedette_specs.batch import Batch
 from vedette_specs.columns import Floats
 
 JOB_TIME = 5.0  # seconds that an explain job under way may take at the end
-ORPHANED = GRACE + DRAIN  # seconds in which orphaned scoring processes deliver what they hold
+ORPHANED = GRACE + DRAIN  # seconds in which orphaned scoring processes deliver what they hold, at most
+QUIET = 6.0  # seconds without a word of any tap (each asks for its plan every 5) after which they have gone
 KEEP_ALIVE = 60  # seconds; taps look for a new plan every 5, which is when uvicorn would close their connections
 logger = logging.getLogger("vedette.mlflow")
 
@@ -70,6 +72,24 @@ class LateModel:
         return self._gateway(rows)
 
 
+class Heard:
+    """An application that knows when it was last asked."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._last = time.monotonic()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._last = time.monotonic()
+        await self._app(scope, receive, send)
+
+    def wait_quiet(self, quiet: float, longest: float) -> None:
+        """Until nobody has asked for `quiet` seconds; at most `longest` seconds."""
+        now = self._last = time.monotonic()
+        while time.monotonic() < min(self._last + quiet, now + longest):
+            time.sleep(0.1)
+
+
 def main(link: Link, sock: socket.socket) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):  # to the whole group, say: the supervisor says when
         signal.signal(number, signal.SIG_IGN)
@@ -80,8 +100,9 @@ def main(link: Link, sock: socket.socket) -> None:
     monitors = Monitors(Store(settings["store"]), bundle, settings["path"], settings["version"])
     for change in monitors.runtime.changes:
         logger.info("%s: %s %s", bundle.plan.model, change.action, change.monitor)
+    heard = Heard(monitors.app(settings["token"]))
     config = uvicorn.Config(
-        monitors.app(settings["token"]), log_level="warning", access_log=False, timeout_graceful_shutdown=5,
+        heard, log_level="warning", access_log=False, timeout_graceful_shutdown=5,
         timeout_keep_alive=KEEP_ALIVE, lifespan="on", server_header=False, ws="none",
     )  # fmt: skip
     server = _Unsignalled(config, link.ready)
@@ -89,7 +110,7 @@ def main(link: Link, sock: socket.socket) -> None:
     def ended(asked: bool) -> None:
         if not asked:
             logger.error("the supervisor has gone: stopping when the scoring processes have delivered what they hold")
-            time.sleep(ORPHANED)
+            heard.wait_quiet(QUIET, ORPHANED)
         server.should_exit = True
 
     link.watch(ended)
