@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlflow import MlflowClient
 from mlflow.entities import Metric
 from mlflow.models.evaluation import EvaluationResult, ModelEvaluator
 from mlflow.models.evaluation.artifacts import ImageEvaluationArtifact, JsonEvaluationArtifact
 
-from mlflow import MlflowClient
 from vedette.plugins.errors import did_you_mean
 from vedette_mlflow.naming import metrics_of
 

@@ -38,6 +38,7 @@ def labels(
     token: Annotated[str | None, typer.Option("--token", envvar="VEDETTE_TOKEN", help="Its token.")] = None,
 ) -> None:
     from mlflow import MlflowClient
+
     from vedette.cli.building import load_plan
     from vedette.cli.labels import sender
     from vedette_mlflow import traces
