@@ -15,6 +15,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # MLflow's own imports use what is deprecated
     import mlflow.pyfunc  # noqa: F401
 from tests.mlflow.servers import START, Registry, Server
+from tests.mlflow.tracking import Tracking, tracking_of
 
 from vedette.cli import exit_code, make_cli
 from vedette.http.running import bind
@@ -58,6 +59,13 @@ def servers(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Ite
 @pytest.fixture
 def watched(servers: dict[str, Server]) -> Server:
     return servers["watched"]
+
+
+@pytest.fixture
+def tracking(registry: Registry) -> Iterator[Tracking]:
+    """MLflow in this process, with an experiment for this test alone."""
+    with tracking_of(registry.folder) as found:
+        yield found
 
 
 @pytest.fixture

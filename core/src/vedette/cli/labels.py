@@ -52,7 +52,7 @@ def labels(
     plan = load_plan([config]).plan
     stored = 0
     bar = Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
-    with _reading(file, plan) as (total, chunks), _sender(plan, url, token) as send, bar:
+    with _reading(file, plan) as (total, chunks), sender(plan, url, token) as send, bar:
         task = bar.add_task("labels", total=total)
         for frame in chunks:
             stored += _send(send, _items(frame, stored), stored)
@@ -61,7 +61,8 @@ def labels(
 
 
 @contextmanager
-def _sender(plan: Plan, url: str | None, token: str | None) -> Iterator[Send]:
+def sender(plan: Plan, url: str | None, token: str | None) -> Iterator[Send]:
+    """What stores items of feedback and says how many: in the plan's store, or at a running server."""
     if url is not None:
         from vedette.cli.remote import Remote
 

@@ -13,6 +13,10 @@ class Unanswered(OSError):
     """The server does not answer, or answers with an error."""
 
 
+class Refused(Unanswered):
+    """The server says that the request is wrong (400): sent again, it would be refused again."""
+
+
 class Remote:
     """base: as in http://host:8200 or https://host/vedette/income."""
 
@@ -43,5 +47,6 @@ class Remote:
             raise Unanswered(f"{url} answered {reply.status_code} without JSON: is it a Vedette server?") from error
         if reply.is_error:
             reason = body.get("error") if isinstance(body, dict) else body
-            raise Unanswered(f"{url} answered {reply.status_code}: {reason}")
+            kind = Refused if reply.status_code == 400 else Unanswered
+            raise kind(f"{url} answered {reply.status_code}: {reason}")
         return body

@@ -98,7 +98,7 @@ class Service:
             return [dict(body) for body in results.alert_history(connection, self.model, since, limit)]
 
     def feedback(self, items: Sequence[Mapping[str, Any]]) -> int:
-        """Store labels to be joined; returns how many. All or none: BadRequest names the item and field.
+        """Store labels to be joined; returns how many are new. All or none: BadRequest names the item and field.
 
         An item is {"id", "labels": [one a row of the request]} or {"id", "row" (0), "label"}, with optional
         "annotator" and "time" (seconds since the epoch).
@@ -108,7 +108,7 @@ class Service:
             rows = [row for i, item in enumerate(items) for row in self._label_rows(item, i, now)]
             if len(rows) > MAX_LABELS:
                 raise BadRequest("labels", f"{len(rows)} labels in one request; at most {MAX_LABELS} are taken")
-            return labels.add(connection, self.model, rows, now)
+            return labels.add(connection, self.model, labels.unknown(connection, self.model, rows), now)
 
     def _label_rows(self, item: Mapping[str, Any], position: int, now: float) -> list[dict[str, Any]]:
         at = f"[{position}]"

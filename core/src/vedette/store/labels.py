@@ -14,6 +14,7 @@ from vedette.store.tables import labels, recomputes
 
 CHUNK = 400
 MAX_WAIT = 60.0
+IDENTITY = ("request", "row", "annotator", "value", "time")
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,25 @@ def add(connection: Connection, model: str, rows: Sequence[dict[str, Any]], now:
         fixed = {"model": model, "received": now, "state": "pending", "retry_at": now, "tries": 0}
         connection.execute(labels.insert(), [{**row, **fixed, "value": json.dumps(row["value"])} for row in rows])
     return len(rows)
+
+
+def unknown(connection: Connection, model: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows without those that are stored with the same time and value: feedback that is sent again adds nothing.
+
+    One that was given up, because its prediction never came, may be tried again.
+    """
+    keys = sorted({(row["request"], row["row"]) for row in rows})
+    known: set[tuple[Any, ...]] = set()
+    for start in range(0, len(keys), CHUNK):
+        some = tuple_(labels.c.request, labels.c.row).in_(keys[start : start + CHUNK])
+        where = labels.c.model == model, labels.c.state != "unmatched", some
+        found = connection.execute(select(*(labels.c[name] for name in IDENTITY)).where(*where))
+        known.update(tuple(row) for row in found)
+    return [row for row in rows if _identity(row) not in known]
+
+
+def _identity(row: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(json.dumps(row[name]) if name == "value" else row[name] for name in IDENTITY)
 
 
 def pending(connection: Connection, model: str, now: float, limit: int) -> list[Label]:

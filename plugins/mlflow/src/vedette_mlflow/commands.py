@@ -1,4 +1,4 @@
-"""`vedette mlflow serve` and `vedette mlflow log`."""
+"""`vedette mlflow serve`, `vedette mlflow log`; `vedette mlflow labels` is in label_command."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from vedette_mlflow import label_command
 
 if TYPE_CHECKING:
     from vedette.engine.bundle import Bundle
@@ -37,6 +39,7 @@ def register(cli: typer.Typer) -> None:
     group = typer.Typer(name="mlflow", help="MLflow.", no_args_is_help=True)
     group.command("serve", help=SERVE)(serve)
     group.command("log", help=LOG)(log)
+    label_command.register(group)
     cli.add_typer(group)
 
 

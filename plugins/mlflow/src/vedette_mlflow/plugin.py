@@ -23,6 +23,19 @@ def vedette_register_platforms() -> Iterable[Component]:
 
 
 @hookimpl
+def vedette_register_sinks() -> Iterable[Component]:
+    return [
+        Component(
+            "sink",
+            "mlflow",
+            "vedette_mlflow.sink:MLflow",
+            "results as metrics of a run, alerts as tags, explanations as artifacts",
+            extra="mlflow",
+        )
+    ]
+
+
+@hookimpl
 def vedette_register_commands(cli: Any) -> None:
     from vedette_mlflow.commands import register
 

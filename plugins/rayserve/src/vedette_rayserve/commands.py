@@ -9,6 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from vedette.config.plan import Plan
+    from vedette.engine.bundle import Bundle
 
 INSTRUMENT = """Make a Serve configuration whose model is watched, and put the monitors' bundle into the store.
 
@@ -54,7 +55,7 @@ def instrument(
     chosen(parsed, application)
     loaded = load_all(monitors, registry=get_registry())
     plan = loaded.plan
-    digest = _store_bundle(plan, loaded.reference)
+    digest = store_bundle(_build(plan, loaded.reference))
     made = instrumented(
         parsed,
         plan.model,
@@ -67,13 +68,19 @@ def instrument(
     typer.echo(f"bundle {digest} is in the store; wrote {output}")
 
 
-def _store_bundle(plan: Plan, reference: Any) -> str:
+def _build(plan: Plan, reference: Any) -> Bundle:
     from vedette.engine.bundle import build_bundle
     from vedette.plugins import get_registry
+
+    return build_bundle(plan, get_registry(), reference, lambda step: typer.echo(f"fitting {step}", err=True))
+
+
+def store_bundle(bundle: Bundle) -> str:
+    """Put the bundle into its plan's store, from where the cluster takes it by the digest that is returned."""
     from vedette.store import series
     from vedette.store.database import Store
 
-    bundle = build_bundle(plan, get_registry(), reference, lambda step: typer.echo(f"fitting {step}", err=True))
+    plan = bundle.plan
     store = Store(absolute(plan.store))
     with store.write() as connection:
         series.put_bundle(connection, bundle.digest, plan.model, bundle.to_bytes(), store.now(connection))

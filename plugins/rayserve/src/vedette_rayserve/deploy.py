@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import difflib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import yaml
@@ -21,11 +22,17 @@ class DeployFailed(RuntimeError):
 
 
 class ServeClient:
-    """The REST API of Ray's dashboard."""
+    """The REST API of Ray's dashboard.
 
-    def __init__(self, address: str = DEFAULT_ADDRESS, headers: Mapping[str, str] | None = None) -> None:
+    keep: connections, for the next request; without, nothing is left open by one that is never closed.
+    """
+
+    def __init__(
+        self, address: str = DEFAULT_ADDRESS, headers: Mapping[str, str] | None = None, keep: bool = True
+    ) -> None:
         self.address = address.rstrip("/")
-        self._client = httpx.Client(timeout=TIMEOUT, headers=dict(headers or {}), trust_env=False)
+        limits = httpx.Limits(max_keepalive_connections=None if keep else 0)
+        self._client = httpx.Client(timeout=TIMEOUT, headers=dict(headers or {}), trust_env=False, limits=limits)
 
     def applications(self) -> dict[str, Any]:
         """Status and configuration of what runs, by name."""
@@ -41,6 +48,15 @@ class ServeClient:
             if details.get(key) is not None and found["applications"]:
                 found[key] = details[key]
         return found
+
+    def proxy(self) -> str:
+        """Where Serve answers over HTTP: the address it is bound to, or the dashboard's where it is bound to all."""
+        options = self._get("/api/serve/applications/").get("http_options") or {}
+        host, port = options.get("host") or "0.0.0.0", options.get("port", 8000)
+        if host in ("0.0.0.0", "::"):
+            host = urlsplit(self.address).hostname or "127.0.0.1"
+        path = str(options.get("root_path") or "").rstrip("/")
+        return f"http://{f'[{host}]' if ':' in host else host}:{port}{path}"
 
     def nodes(self) -> int:
         """How many nodes the cluster has."""
@@ -82,6 +98,13 @@ def merged(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> Config:
         name, route = item.get("name", "default"), item.get("route_prefix", "/")
         if route is not None and routes.setdefault(route, name) != name:
             raise ServeConfigError(f"route_prefix: {route!r} is of {routes[route]!r}, which runs, and of {name!r}")
+    return made
+
+
+def without(live: Mapping[str, Any], names: Collection[str]) -> Config:
+    """The live configuration without the applications of these names, which Serve then ends."""
+    made: Config = copy.deepcopy(dict(live))
+    made["applications"] = [item for item in made.get("applications", ()) if item.get("name", "default") not in names]
     return made
 
 
