@@ -6,12 +6,16 @@ import os
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import hypothesis
 import psycopg
 import pytest
 from psycopg import sql
+
+if TYPE_CHECKING:
+    from vedette_rayserve.local import LocalRay
 
 hypothesis.settings.register_profile("default", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
@@ -61,3 +65,12 @@ def store_url(request: pytest.FixtureRequest) -> str:
     """The URL of a new, empty store: each test that takes it runs on SQLite and on PostgreSQL."""
     url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
     return url
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[LocalRay]:
+    """The session's one real Ray."""
+    from tests.rayserve.cluster import running_cluster  # Ray is imported where it is asked for
+
+    with running_cluster() as local:
+        yield local

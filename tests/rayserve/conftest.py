@@ -1,4 +1,4 @@
-"""One real Ray for the whole session, with ports and files of its own."""
+"""Ray's imports without Ray's warnings, and Serve's local testing mode without loops that stay open."""
 
 from __future__ import annotations
 
@@ -7,29 +7,12 @@ import gc
 import time
 import warnings
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Ray's own imports use what pydantic has deprecated
-    import ray
-    from ray import serve
-
-from vedette_rayserve.local import LocalRay
-
-ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="session")
-def cluster() -> Iterator[LocalRay]:
-    with LocalRay(cpus=4, environment={"PYTHONPATH": str(ROOT)}) as local, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Ray's own, of its imports and threads
-        ray.init(address=local.address, log_to_driver=False, logging_level="ERROR")
-        serve.start(http_options={"host": "127.0.0.1", "port": local.http_port})
-        yield local
-        serve.shutdown()
-        ray.shutdown()
+    from ray import serve  # noqa: F401
 
 
 def _loops() -> list[asyncio.BaseEventLoop]:

@@ -1,4 +1,4 @@
-"""A plugin whose metric is slow, raises, or kills its process when it is told to: what monitors must survive."""
+"""A plugin whose metric is slow, raises, or kills its process when a file tells it to: what monitors must survive."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from vedette_specs.hooks import hookimpl
 
 SLOW = 2.0  # seconds a batch
 POISON = 1e6  # a value of the first feature that kills whoever counts it
+_METADATA = "Metadata-Version: 2.1\nName: vedette-moody\nVersion: 1.0\n"
 
 
 class Moody(Metric):
@@ -49,9 +50,10 @@ def vedette_register_metrics() -> Iterable[Component]:
     return [Component("metric", "moody", f"{__name__}:Moody", "Counts rows, and misbehaves when told to")]
 
 
-def install(folder: Path) -> None:
-    """Metadata as an installer writes it: on the path, this module is the plugin of a package `vedette-moody`."""
+def install(folder: Path) -> Path:
+    """Metadata as an installer writes it: where `folder` is on the path, this module is the plugin `moody`."""
     info = folder / "vedette_moody-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: vedette-moody\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[vedette.v1]\nmoody = tests.rayserve.slow_plugin\n")
+    info.mkdir(parents=True, exist_ok=True)
+    (info / "METADATA").write_text(_METADATA)
+    (info / "entry_points.txt").write_text(f"[vedette.v1]\nmoody = {__name__}\n")
+    return folder
