@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import bentoml
 import numpy as np
 from bentoml.validators import DType, Shape
 from sklearn.datasets import load_breast_cancer
@@ -12,7 +11,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-Rows = Annotated[np.ndarray[Any, Any], DType("float64"), Shape((-1, 30))]
+import bentoml
+
+Rows = Annotated[np.ndarray, DType("float64"), Shape((-1, 30))]
 
 
 @bentoml.service(workers=2)

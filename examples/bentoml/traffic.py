@@ -35,7 +35,7 @@ def main(url: str) -> None:
 def wait(client: httpx.Client, rows: int) -> dict:
     """The latest result of `performance` on that many labelled rows."""
     for _ in range(240):
-        results = client.get("/vedette/api/results", params={"monitor": "performance"}).json()["results"]
+        results = client.get("/vedette/api/results", params={"monitor": "performance"}).json()
         if results and results[-1]["n"] >= rows:
             return results[-1]
         time.sleep(0.5)

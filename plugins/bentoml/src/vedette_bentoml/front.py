@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import httpx
+from starlette.types import Receive, Scope, Send
 
-from vedette.engine.capture.exchange import Message, Receive, Scope, Send
 from vedette.http.errors import answer
 from vedette.http.loopback import LoopbackOnly, is_loopback
 from vedette_bentoml import graph
@@ -52,7 +52,7 @@ class Front:
         elif _from_elsewhere(scope):
             await answer(403, "without server.tokens only this machine is served")(scope, receive, send)
         else:
-            await LoopbackOnly(self._serve)(scope, receive, send)  # type: ignore[arg-type]
+            await LoopbackOnly(self._serve)(scope, receive, send)
 
     async def close(self) -> None:
         while self._clients:
@@ -117,7 +117,7 @@ async def _read(receive: Receive, limit: int) -> bytes:
     parts: list[bytes] = []
     size = 0
     while True:
-        message: Message = await receive()
+        message = await receive()
         if message["type"] != "http.request":
             return b"".join(parts)
         parts.append(message.get("body", b""))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn
 from urllib.parse import unquote, urlsplit
 
 
@@ -19,13 +19,14 @@ def unsupported(error: Exception) -> NoReturn:
 
 try:
     import attrs
-    import bentoml
     from _bentoml_sdk.method import APIMethod
     from _bentoml_sdk.service import Service
     from _bentoml_sdk.service.dependency import Dependency
     from bentoml._internal.context import _request_var, trace_context
     from bentoml._internal.monitoring.base import MonitorBase
     from bentoml._internal.utils.uri import join_paths
+
+    import bentoml
 except ImportError as error:
     unsupported(error)
 
@@ -34,12 +35,15 @@ Change = Callable[[Any], Any]
 
 
 @attrs.define
-class Neighbour(Dependency):  # type: ignore[type-arg]
+class Neighbour(Dependency):  # type: ignore[misc]
     """A service that is started beside the one that depends on it, and never asked whether it is well.
 
     Unlike bentoml.depends it gives no proxy: a model's /readyz must not fail because a monitor has died, and proxies
     belong to an event loop, which the threads of a tap do not have.
     """
+
+    on: Any = None
+    _resolved: Any = attrs.field(default=None, init=False)
 
     def __get__(self, instance: Any, owner: Any) -> Any:
         return self if instance is None else None
@@ -47,7 +51,7 @@ class Neighbour(Dependency):  # type: ignore[type-arg]
     def local(self) -> Any:
         """The service's object where it runs in this process (as in tests); made at first use."""
         if self._resolved is None:
-            self._resolved = cast("Service[Any]", self.on)()
+            self._resolved = self.on()
         return self._resolved
 
     @property
@@ -89,10 +93,10 @@ def replace_conversion(api: APIMethod[..., Any], seen: Change, answered: Change)
     given, returned = api.input_spec, api.output_spec
 
     async def from_http_request(cls: Any, request: Any, serde: Any) -> Any:
-        return seen(await given.from_http_request.__func__(cls, request, serde))  # type: ignore[attr-defined]
+        return seen(await given.from_http_request.__func__(cls, request, serde))
 
     async def to_http_response(cls: Any, value: Any, serde: Any) -> Any:
-        return await returned.to_http_response.__func__(cls, answered(value), serde)  # type: ignore[attr-defined]
+        return await returned.to_http_response.__func__(cls, answered(value), serde)
 
     api.input_spec = _changed(given, "from_http_request", from_http_request)
     api.output_spec = _changed(returned, "to_http_response", to_http_response)
@@ -129,7 +133,7 @@ def path_of(service: Any, path: str) -> str:
 
 def start_beside(service: Any, name: str, other: Service[Any]) -> Neighbour:
     """Have `other` started with `service`; name: an attribute of the service's class."""
-    found = Neighbour(other)
+    found = Neighbour(on=other)
     setattr(service.inner, name, found)
     service.dependencies[name] = found
     return found
@@ -162,8 +166,8 @@ def address(service: Any) -> tuple[str, str | None] | None:
     return str(url), None
 
 
-def request_headers() -> dict[bytes, bytes]:
-    """Headers of the request that is being served; empty outside of one."""
+def request_headers() -> dict[Any, Any]:
+    """Headers (bytes) of the request that is being served; empty outside of one."""
     request = _request_var.get(None)
     return {} if request is None else dict(request.scope["headers"])
 

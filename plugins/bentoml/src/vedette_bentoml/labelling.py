@@ -108,7 +108,8 @@ class Labels:
             return False
         except Exception as error:
             if len(group) > 1:  # one of them is wrong: the others are not lost with it
-                return all([self._posted([item]) for item in group])
+                outcomes = [self._posted([item]) for item in group]
+                return all(outcomes)
             log.error("labels of request %s are lost: %s", group[0]["id"], error)
         return True
 

@@ -123,7 +123,7 @@ class VedetteMonitor(graph.MonitorBase[Any]):
         if features:
             answer: Any = next(iter(answers.values())) if len(answers) == 1 else (answers or None)
             call = Call(
-                args=(features,), response=answer, headers=headers,  # type: ignore[arg-type]
+                args=(features,), response=answer, headers=headers,
                 time=time.time(), request_id=identity,
             )  # fmt: skip
             tap.offer(call)

@@ -21,7 +21,7 @@ class Note:
     """shown: whether the tap has seen the request.  value: its input, where an endpoint is batchable."""
 
     id: str
-    headers: dict[bytes, bytes]
+    headers: dict[Any, Any]
     shown: bool = False
     value: Any = field(default=None)
 

@@ -8,10 +8,11 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from starlette.types import ASGIApp, Receive, Scope, Send
+
 from vedette.config.plan import Plan, PoolSpec
 from vedette.engine import lifecycle
 from vedette.engine.bundle import Bundle
-from vedette.engine.capture.exchange import App, Receive, Scope, Send
 from vedette.engine.explain.explaining import JobRunner
 from vedette.engine.explain.gateway import Gateway
 from vedette.engine.service import Service
@@ -54,7 +55,7 @@ class Late:
     """An ASGI application that is made when its service starts, long after it was mounted."""
 
     def __init__(self) -> None:
-        self.app: App | None = None
+        self.app: ASGIApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self.app is None:
@@ -84,9 +85,9 @@ class Pool:
         self.worker = Worker(self.store, beside.bundle, pool, beside.registry).start()
         heard = Heard(self.worker)
         self.lingering = Lingering(lambda: heard.at)
-        self.public: App = create_app(service, tokens=beside.plan.server.tokens)
+        self.public: ASGIApp = create_app(service, tokens=beside.plan.server.tokens)
         # a socket that only this user reaches, as BentoML's own between its processes: no tokens
-        self.internal: App = create_app(service, workers={pool: heard})
+        self.internal: ASGIApp = create_app(service, workers={pool: heard})
 
     async def started(self) -> None:
         self.lingering.begin()
@@ -107,8 +108,8 @@ class Explainers:
         from vedette.http import create_app
 
         self.store, service = beside.opened()
-        self.public: App = create_app(service, tokens=beside.plan.server.tokens)
-        self.internal: App | None = None
+        self.public: ASGIApp = create_app(service, tokens=beside.plan.server.tokens)
+        self.internal: ASGIApp | None = None
         self.runner = JobRunner(self.store, service.explaining, lambda spec: spec.pool == pool)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"vedette-explain-{pool}", daemon=True)
@@ -148,7 +149,7 @@ def side_service(beside: Beside, kind: str, spec: PoolSpec, role: type[Pool] | t
             return self.role.worker  # type: ignore[union-attr]
 
         @property
-        def public(self) -> App:
+        def public(self) -> ASGIApp:
             return self.role.public
 
         async def _vedette_start(self) -> None:

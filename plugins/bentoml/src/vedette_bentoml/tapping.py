@@ -47,14 +47,14 @@ class Tapping(LazyTap):
             if note.skipped:
                 return
         status = getattr(result, "status_code", None)
-        if status is None and context in kwargs:
+        if status is None and context is not None and context in kwargs:
             status = kwargs[context].response.status_code
         self.offer(
             Call(
                 args=args,
                 kwargs={name: value for name, value in kwargs.items() if name != context} if context else kwargs,
                 response=result,
-                headers=_NO_HEADERS if note is None else note.headers,  # type: ignore[arg-type]
+                headers=_NO_HEADERS if note is None else note.headers,
                 status=status if isinstance(status, int) else 200,
                 request_id=None if note is None else note.id,
             )

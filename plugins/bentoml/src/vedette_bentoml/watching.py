@@ -59,7 +59,7 @@ def watch(
     for name in names:
         wrap(graph.endpoint(target, name), tapping)
     paths = [graph.path_of(target, graph.endpoint(target, name).route) for name in names]
-    target.add_asgi_middleware(Noted, tap=tapping, paths=paths)  # type: ignore[arg-type]
+    target.add_asgi_middleware(Noted, tap=tapping, paths=paths)
     front = Front(
         path=graph.path_of(target, PUBLIC),
         pool=pools["default"],
