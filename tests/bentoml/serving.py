@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -78,15 +79,18 @@ class Bento:
 
     def close(self) -> None:
         """SIGTERM to BentoML's first process, which stops the others; can come twice."""
-        process, self._process = self._process, None
-        if process is None:
+        if self._process is None:
             return
+        children = self.pids("")
+        process, self._process = self._process, None
         self.http.close()
         process.send_signal(signal.SIGTERM)
         try:
             process.wait(STOP_TIMEOUT)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+            for pid in [process.pid, *children]:  # each of BentoML's processes leads a group of its own
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             process.wait()
             raise AssertionError(f"not stopped within {STOP_TIMEOUT:g} s:\n{self.tail()}") from None
 
@@ -99,7 +103,7 @@ class Bento:
             return False
 
     def pids(self, service: str) -> list[int]:
-        """Processes that run a service of this bento."""
+        """Processes of this bento that run a service whose name begins so."""
         assert self._process is not None
         found = []
         for entry in Path("/proc").iterdir():
@@ -107,10 +111,10 @@ class Bento:
                 continue
             try:
                 words = (entry / "cmdline").read_bytes().split(b"\0")
-                group = int((entry / "stat").read_text().rpartition(")")[2].split()[2])
+                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
             except OSError:
                 continue
-            if group == self._process.pid and service.encode() in words:
+            if parent == self._process.pid and any(word.startswith(service.encode()) for word in words):
                 found.append(int(entry.name))
         return sorted(found)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from tests.platforms.bento import BentoML
 from tests.platforms.rayserve import RayServe
 
 from vedette.testing.platforms import Embedded, Platform
 
 ADAPTERS: dict[str, Callable[[pytest.FixtureRequest], Platform]] = {
     "embedded": lambda request: Embedded(),
+    "bentoml": lambda request: BentoML(),
     "rayserve": lambda request: RayServe(request.getfixturevalue("cluster")),
 }
 MARKS = {"rayserve": [pytest.mark.ray]}
