@@ -17,20 +17,15 @@ is what the monitors' processes used meanwhile. Goal: throughput >= 97 % of plai
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import os
-import statistics
-import subprocess
-import sys
 import tempfile
-import time
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from paired import Round, arguments, measure, paired, report
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Ray's own imports use what is deprecated
@@ -40,10 +35,7 @@ from starlette.requests import Request
 
 FEATURES = [f"x{i}" for i in range(20)]
 WEIGHTS = np.linspace(-1.0, 1.0, len(FEATURES))
-PAUSE = 1.5  # seconds between rounds: the monitors finish what the last round gave them
 MODEL = "bench"
-CLIENT = Path(__file__).parent / "rayserve_client.py"
-TICKS = os.sysconf("SC_CLK_TCK")
 YAML = """
 version: 1
 model: {{name: {model}}}
@@ -70,32 +62,6 @@ class Model:
 
 
 app = Model.bind()
-
-
-@dataclass(frozen=True)
-class Round:
-    rate: float  # requests a second
-    p50: float  # milliseconds
-    p99: float
-    replica: float  # CPU milliseconds a request, of the model's replica
-    monitors: float  # the same of the monitors' replicas
-
-
-def cpu(pid: int) -> float:
-    """CPU milliseconds that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) * 1000 / TICKS
-
-
-def measure(url: str, pid: int, monitors: list[int], options: argparse.Namespace) -> Round:
-    before, others = cpu(pid), sum(map(cpu, monitors))
-    numbers = [str(number) for number in (options.seconds, options.connections, options.rows, len(FEATURES))]
-    command = [sys.executable, str(CLIENT), url, *numbers]
-    said = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    time.sleep(PAUSE)  # what the tap and the monitors do a little later is part of what a request costs
-    count = said["count"]
-    replica, rest = (cpu(pid) - before) / count, (sum(map(cpu, monitors)) - others) / count
-    return Round(count / said["seconds"], said["p50"], said["p99"], replica, rest)
 
 
 def deploy(folder: Path) -> None:
@@ -139,47 +105,12 @@ def monitor_pids(dashboard: str) -> list[int]:
 def compare(url: str, dashboard: str, options: argparse.Namespace) -> dict[str, list[Round]]:
     monitors = monitor_pids(dashboard)
     pids = {name: serve.get_app_handle(name).pid.remote().result(timeout_s=20) for name in ("plain", "watched")}
-    rounds: dict[str, list[Round]] = {"plain": [], "watched": []}
-    for number in range(options.blocks + 1):
-        for name in ("plain", "watched", "watched", "plain"):
-            found = measure(f"{url}/{name}", pids[name], monitors, options)
-            if number:  # the first block warms up
-                rounds[name].append(found)
-    return rounds
-
-
-def report(rounds: dict[str, list[Round]]) -> None:
-    print(f"{'':<10}{'requests/s':>12}{'p50 ms':>9}{'p99 ms':>9}{'replica CPU ms':>16}{'monitors CPU ms':>17}")
-    for name, found in rounds.items():
-        rate, p50, p99, replica, monitors = (
-            statistics.median(getattr(one, field) for one in found)
-            for field in ("rate", "p50", "p99", "replica", "monitors")
-        )
-        print(f"{name:<10}{rate:>12.0f}{p50:>9.2f}{p99:>9.2f}{replica:>16.3f}{monitors:>17.3f}")
-    for field, text in (("rate", "throughput, watched / plain"), ("replica", "replica's CPU, watched / plain")):
-        ratios = block_ratios(rounds, field)
-        spread = statistics.stdev(ratios) / len(ratios) ** 0.5 if len(ratios) > 1 else float("nan")
-        shown = ", ".join(f"{ratio:.3f}" for ratio in ratios)
-        middle = statistics.median(ratios)
-        print(f"{text}: median {middle:.3f}, mean {statistics.mean(ratios):.3f} +- {spread:.3f}  (blocks: {shown})")
-
-
-def block_ratios(rounds: dict[str, list[Round]], field: str) -> list[float]:
-    """Of each plain, watched, watched, plain."""
-    sums = {
-        name: [sum(getattr(one, field) for one in found[start : start + 2]) for start in range(0, len(found), 2)]
-        for name, found in rounds.items()
-    }
-    return [watched / plain for watched, plain in zip(sums["watched"], sums["plain"], strict=True)]
+    urls = {name: f"{url}/{name}" for name in pids}
+    return paired(lambda name: measure(urls[name], [pids[name]], monitors, options, len(FEATURES)), options.blocks)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=3.0, help="of a round")
-    parser.add_argument("--blocks", type=int, default=3, help="of four rounds")
-    parser.add_argument("--connections", type=int, default=4)
-    parser.add_argument("--rows", type=int, default=1, help="of a request")
-    options = parser.parse_args()
+    options = arguments(__doc__)
     from vedette_rayserve.local import LocalRay
 
     here = str(Path(__file__).parent)

@@ -16,6 +16,7 @@ with warnings.catch_warnings():
     import starlette.testclient  # noqa: F401
     import tests.bentoml.models  # noqa: F401
 
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """BentoML and what it is built on use what pydantic and others have deprecated; our own warnings are errors."""
     theirs = ("_bentoml.*", "bentoml.*", "starlette.*", "opentelemetry.*", "simple_di.*")

@@ -58,11 +58,11 @@ def _fresh(file: Path, paths: Sequence[Path], registry: Registry) -> Bundle | No
     """What the file holds, if it was made of these YAML files and of the reference as it is now."""
     try:
         said = decode(file.read_bytes())
-    except (OSError, CodecError):
+        if not isinstance(said, Mapping) or said.get("format") != FORMAT or said.get("key") != _key(paths):
+            return None
+        bundle = Bundle.from_bytes(said["bundle"], registry, base=file.parent)
+    except (OSError, CodecError):  # none yet, or a damaged one
         return None
-    if not isinstance(said, Mapping) or said.get("format") != FORMAT or said.get("key") != _key(paths):
-        return None
-    bundle = Bundle.from_bytes(said["bundle"], registry, base=file.parent)
     reference = _reference(bundle.plan.reference, file.parent)
     if reference["uri"] != said["reference"]["uri"]:
         return None

@@ -1,6 +1,6 @@
-"""The client of bench_rayserve.py, in a process of its own that starts fast: a closed loop on a few connections.
+"""The client of the paired benchmarks, in a process of its own that starts fast: a closed loop on a few connections.
 
-python benchmarks/rayserve_client.py URL SECONDS CONNECTIONS ROWS COLUMNS
+python benchmarks/paired_client.py URL SECONDS CONNECTIONS ROWS COLUMNS
 """
 
 from __future__ import annotations
