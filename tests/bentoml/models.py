@@ -7,12 +7,12 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any
 
-import bentoml
 import numpy as np
 import pandas as pd
 from bentoml.validators import DType, Shape
 from pydantic import BaseModel
 
+import bentoml
 from vedette.testing.platforms.model import FEATURES, answer, probabilities
 
 Matrix = Annotated[np.ndarray, DType("float64"), Shape((-1, 3))]
