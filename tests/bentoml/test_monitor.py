@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -77,7 +78,10 @@ def test_by_configuration_alone(tmp_path: Path) -> None:
         wait_for(judged, what=lambda: str(service.monitors()))
         # the last rows are shipped while the service stops
         assert bento.http.post("/predict", json={"instances": rows, "labels": labels}).status_code == 200
-    assert {m["name"]: m["rows"] for m in service.monitors()}["quality"] == total + ROWS
+    said = bento.tail()
+    assert {m["name"]: m["rows"] for m in service.monitors()}["quality"] == total + ROWS, (
+        f"{service.counters()}\n{said}"
+    )
     for name, rows in named.items():
         stored = service.prediction(name)
         assert [row["prediction"] for row in stored] == answer(rows)["predictions"]
@@ -148,8 +152,6 @@ def test_wrong_options_are_told_and_the_model_goes_on(
     monitor = VedetteMonitor("income", **options)
     (said,) = [item.getMessage() for item in caplog.records if item.name == "vedette.bentoml"]
     assert said.startswith("bentoml.monitor('income') is not monitored: ")
-    import re
-
     assert re.search(message, said), said
     record(monitor, make_rows(3, seed=1))
     monitor.close()
@@ -208,5 +210,3 @@ class TestLabels:
         labels.close(10)
         assert [item["id"] for item in posted] == ["r-1", "r-3"]
         assert "labels of request r-2 are lost: no class" in caplog.text
-
-

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vedette.engine.message import TapPlan
-from vedette.engine.run.runtime import Runtime
-from vedette.engine.service import Service
 from vedette.engine.tap.transport import InProcessTransport, TransportError
-from vedette.plugins import get_registry
-from vedette.store.database import Store
-from vedette_bentoml.bundles import Config, prepared
+
+if TYPE_CHECKING:
+    from vedette.engine.run.runtime import Runtime
+    from vedette.engine.service import Service
+    from vedette.store.database import Store
+    from vedette_bentoml.bundles import Config
 
 
 class LocalMonitors:
@@ -56,6 +57,13 @@ class LocalMonitors:
         return self._inner
 
     def _make(self) -> None:
+        # in the tap's thread: these imports take about a second, which no request is to wait for
+        from vedette.engine.run.runtime import Runtime
+        from vedette.engine.service import Service
+        from vedette.plugins import get_registry
+        from vedette.store.database import Store
+        from vedette_bentoml.bundles import prepared
+
         registry = get_registry()
         bundle = prepared(self.config, registry)
         if self._store is None:

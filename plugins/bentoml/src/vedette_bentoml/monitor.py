@@ -33,7 +33,7 @@ from vedette_bentoml.local import LocalMonitors
 
 log = logging.getLogger("vedette.bentoml")
 OPTIONS = ("config", "url", "token")
-CLOSE_TIMEOUT = 5.0
+CLOSE_TIMEOUT = 15.0  # monitors that have just been asked for the first time take some seconds to start
 _opened: list[VedetteMonitor] = []
 _opening = threading.Lock()
 
