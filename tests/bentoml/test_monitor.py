@@ -48,7 +48,7 @@ REQUESTS, ROWS = 40, 25
 
 
 def test_by_configuration_alone(tmp_path: Path) -> None:
-    """A service with two workers that knows of bentoml.monitor only; a file of BentoML's configuration does the rest."""
+    """A service that knows of bentoml.monitor only; a file of BentoML's configuration does the rest."""
     config = write_config(tmp_path)
     (tmp_path / "income_service.py").write_text(SERVICE)
     kind = "vedette_bentoml.monitor.VedetteMonitor"
