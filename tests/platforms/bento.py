@@ -11,12 +11,12 @@ from tests.bentoml.serving import ROOT, Bento, environment, wait_for
 
 from vedette.testing.platforms import Platform, Setting, Site
 
-PLAIN = "from tests.bentoml.models import Model as svc\n"
+PLAIN = "from tests.bentoml.models import Single as svc\n"
 WATCHED = """
 import vedette_bentoml
 from tests.bentoml import models
 
-svc = vedette_bentoml.watch(models.Model, {config!r})
+svc = vedette_bentoml.watch(models.Single, {config!r})
 """
 
 
