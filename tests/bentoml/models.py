@@ -35,15 +35,6 @@ class Model:
         return answer(instances)
 
 
-@bentoml.service(threads=4)
-class Single:
-    """The same in one process: with one tap, whose buffer is the only one."""
-
-    @bentoml.api
-    def predict(self, instances: list[dict[str, float | None]]) -> dict[str, Any]:
-        return answer(instances)
-
-
 def pieces(rows: Any) -> Iterator[str]:
     """JSON, bit by bit."""
     text = json.dumps(answer([dict(zip(FEATURES, row, strict=True)) for row in np.asarray(rows).tolist()]))

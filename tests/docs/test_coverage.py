@@ -152,6 +152,13 @@ def test_every_path_of_the_api_is_in_http() -> None:
         assert part in text or part.upper() in text, f"http.md does not name {part}"
 
 
+def test_every_check_of_platforms_is_in_platforms() -> None:
+    from vedette.testing.platforms import PLATFORM_CHECKS
+
+    table = page("platforms").partition("## What is checked")[2].partition("## An adapter")[0]
+    assert re.findall(r"^\| `(\w+)`", table, re.MULTILINE) == list(PLATFORM_CHECKS)
+
+
 def test_tests_that_the_readme_names_exist() -> None:
     readme = (ROOT / "README.md").read_text()
     names = re.findall(r"`(test_\w+)`", readme)

@@ -11,17 +11,18 @@ from tests.bentoml.serving import ROOT, Bento, environment, wait_for
 
 from vedette.testing.platforms import Platform, Setting, Site
 
-PLAIN = "from tests.bentoml.models import Single as svc\n"
+PLAIN = "from tests.bentoml.models import Model as svc\n"
 WATCHED = """
 import vedette_bentoml
 from tests.bentoml import models
 
-svc = vedette_bentoml.watch(models.Single, {config!r})
+svc = vedette_bentoml.watch(models.Model, {config!r})
 """
 
 
 class BentoML(Platform):
     name = "bentoml"
+    processes = 2
 
     def serve(self, setting: Setting) -> Site:
         return BentoSite(setting)

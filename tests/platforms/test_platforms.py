@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from tests.platforms.adapters import ADAPTERS, PLATFORMS
@@ -34,13 +35,17 @@ def benches(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
             raise errors[name]
         return made[name]
 
+    def opened(name: str) -> None:
+        try:
+            assert made[name].opened
+        except Exception as error:  # `one` tells it to the tests of this platform
+            errors[name] = error
+
     try:
         for name in wanted(request.session.items):
             made[name] = Bench(ADAPTERS[name](request), tmp_path_factory.mktemp(name))
-            try:
-                assert made[name].opened
-            except Exception as error:  # `one` tells it to the tests of this platform
-                errors[name] = error
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(opened, made))
         record_together([bench for name, bench in made.items() if name not in errors])
         yield one
     finally:

@@ -18,7 +18,6 @@ import httpx
 import numpy as np
 import pandas as pd
 from ray import serve
-from tests.rayserve import slow_plugin
 from tests.rayserve.kill_model import FEATURES
 from tests.rayserve.killing import make_labels, make_rows, replicas, stored_times, wait_for
 
@@ -28,6 +27,7 @@ from vedette.engine.service import Service
 from vedette.plugins import Registry, load_registry
 from vedette.store import series
 from vedette.store.database import Store
+from vedette.testing.platforms import moody
 from vedette_rayserve.deploy import ServeClient
 from vedette_rayserve.local import LocalRay
 from vedette_rayserve.names import monitors_app, pool_deployment, route
@@ -193,7 +193,7 @@ class Survival:
 def survive(cluster: LocalRay, folder: Path) -> Survival:
     """The applications without their monitors."""
     store = f"sqlite:///{folder / 'vedette.db'}"
-    slow_plugin.install(folder / "site")
+    moody.install(folder / "site")
     sys.path.insert(0, str(folder / "site"))
     try:
         registry = load_registry()

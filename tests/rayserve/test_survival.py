@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 from tests.rayserve.kill_model import FEATURES
 from tests.rayserve.killing import wait_for
-from tests.rayserve.slow_plugin import POISON, SLOW
 from tests.rayserve.surviving import BUFFER_BYTES, BUFFER_ROWS, LARGE, SMALL, Load, Survival, resident, survive
 
+from vedette.testing.platforms.moody import POISON, SLOW
 from vedette_rayserve.local import LocalRay
 
 pytestmark = pytest.mark.ray

@@ -57,7 +57,7 @@ def replayed_results(watched: Watched) -> Results:
     """What a replay of the recording, with the same configuration, says in this process."""
     recording = watched.recording
     if recording.replayed is None:
-        recording.replayed = _replayed(watched.setting, recording)
+        recording.replayed = replay_of(watched.setting, recording)
     return recording.replayed
 
 
@@ -98,7 +98,7 @@ def _within_bound(result: Result, recording: Recording) -> None:
         )
 
 
-def _replayed(setting: Setting, recording: Recording) -> Results:
+def replay_of(setting: Setting, recording: Recording) -> Results:
     from vedette.config.loading import load_all
     from vedette.engine.bundle import build_bundle
     from vedette.engine.run.replay import replay

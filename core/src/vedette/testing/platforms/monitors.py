@@ -59,11 +59,12 @@ class Monitors:
         return {name: float(value) for name, value in lines}
 
 
-def wait_for(look: Callable[[], Found], what: Callable[[], str], seconds: float = PATIENCE) -> Found:
+def wait_for(look: Callable[[], Found], what: Callable[[], str], seconds: float | None = None) -> Found:
     """The first true answer of `look`; CheckFailed with `what()` where there is none in time.
 
-    A monitor that is starting or stopping may not answer: that is looked at again too.
+    A monitor that is starting or stopping may not answer: that is looked at again too.  seconds: PATIENCE by default.
     """
+    seconds = PATIENCE if seconds is None else seconds
     deadline = time.monotonic() + seconds
     while True:
         try:

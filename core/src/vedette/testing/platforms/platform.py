@@ -98,12 +98,14 @@ class Platform(ABC):
     name: in test ids.
     request_id_header: of responses of a watched model; None where the platform's clients do not get one.
     skip_header: of requests that are not to be monitored; None where the platform cannot tell.
+    processes: of the model, each with a tap and a buffer of its own.
     expected_failures: check -> reason; such a check must fail.
     """
 
     name: str
     request_id_header: str | None = "x-request-id"
     skip_header: str | None = "seldon-skip-logging"
+    processes: int = 1
     expected_failures: Mapping[str, str] = MappingProxyType({})
 
     @abstractmethod

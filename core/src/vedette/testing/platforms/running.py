@@ -31,12 +31,9 @@ def check_platform(platform: Platform, folder: Path) -> dict[str, str]:
             except CheckSkipped as skipped:
                 outcomes[name] = f"skipped: {skipped}"
             except Exception as error:  # the platform under test may raise anything: it is reported
-                if reason is None:
-                    failures[name] = (
-                        str(error) if isinstance(error, CheckFailed) else f"{type(error).__name__}: {error}"
-                    )
-                else:
-                    outcomes[name] = f"expected: {reason}"
+                said = str(error) if isinstance(error, CheckFailed) else f"{type(error).__name__}: {error}"
+                outcomes[name] = f"failed: {said}" if reason is None else f"expected: {reason}"
+                failures |= {name: said} if reason is None else {}
             else:
                 outcomes[name] = "passed"
                 if reason is not None:
