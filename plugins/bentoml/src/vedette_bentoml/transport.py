@@ -8,7 +8,7 @@ client would cancel, and nothing of the model's event loop is involved.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from vedette.engine.message import TapPlan
@@ -58,6 +58,3 @@ class PoolTransport:
             return InProcessTransport({pool: neighbour.local().worker}, self.plan)
         url, path = where
         return HttpTransport(url + INTERNAL, unix_socket=path)
-
-
-Connect = Callable[[], Transport]
