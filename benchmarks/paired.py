@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PAUSE = 1.5  # seconds between rounds: the monitors finish what the last round gave them
-CLIENT = Path(__file__).parent / "rayserve_client.py"
+CLIENT = Path(__file__).parent / "paired_client.py"
 TICKS = os.sysconf("SC_CLK_TCK")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from tests.platforms.bento import BentoML
 from tests.platforms.mlflow_server import MLflow
 from tests.platforms.rayserve import RayServe
 
@@ -13,6 +14,7 @@ from vedette.testing.platforms import Embedded, Platform
 ADAPTERS: dict[str, Callable[[pytest.FixtureRequest], Platform]] = {
     "embedded": lambda request: Embedded(),
     "mlflow": lambda request: MLflow(),
+    "bentoml": lambda request: BentoML(),
     "rayserve": lambda request: RayServe(request.getfixturevalue("cluster")),
 }
 MARKS = {"rayserve": [pytest.mark.ray]}

@@ -125,15 +125,21 @@ class Bundle:
         )
 
     @classmethod
-    def from_bytes(cls, data: bytes, registry: Registry, env: Mapping[str, str] | None = None) -> Bundle:
-        """Read a bundle; variables of its YAML are expanded here, from `env` (the process's own by default)."""
+    def from_bytes(
+        cls, data: bytes, registry: Registry, env: Mapping[str, str] | None = None, base: Path | None = None
+    ) -> Bundle:
+        """Read a bundle; variables of its YAML are expanded here, from `env` (the process's own by default).
+
+        base: folder that relative paths start from, the working directory by default.
+        """
         from vedette.config import from_source
 
         parts = decode(data)
         if parts.get("format") != FORMAT:
             raise BundleError(f"bundle format {parts.get('format')!r} is not {FORMAT}: rebuild it with `vedette build`")
         schema = Schema.from_json(parts["schema"])
-        plan = from_source(parts["source"], schema=schema, env=os.environ if env is None else env, registry=registry)
+        expanded = os.environ if env is None else env
+        plan = from_source(parts["source"], schema=schema, base=base, env=expanded, registry=registry)
         return cls(
             plan=plan,
             registry=registry,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
-import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,11 +11,9 @@ from typing import Any
 import anyio.to_thread
 from fastapi import FastAPI, Request
 from starlette.applications import Starlette
-from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.responses import HTMLResponse
 from starlette.routing import Mount, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from vedette.engine.bundle import Bundle
 from vedette.engine.explain.explaining import JobRunner
@@ -29,7 +25,7 @@ from vedette.engine.service import Service
 from vedette.engine.tap.tap import Tap
 from vedette.engine.tap.transport import InProcessTransport
 from vedette.http.app import create_app
-from vedette.http.errors import answer
+from vedette.http.loopback import LoopbackOnly, is_loopback
 from vedette.http.markup import Markup, tag
 from vedette.http.page import HEADERS
 from vedette.http.page_style import STYLE
@@ -110,30 +106,6 @@ def check_host(host: str, tokens: Mapping[str, Mapping[str, Any]]) -> None:
             f"--host {host} lets other machines in, and {', '.join(without)} asks for no token; "
             f"set server.tokens in its YAML, or serve 127.0.0.1"
         )
-
-
-def is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-class LoopbackOnly:
-    """Answers requests that name this machine by one of its own names, and refuses others."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            host = Headers(scope=scope).get("host", "localhost")
-            name = host.rpartition(":")[0] if re.search(r":\d+$", host) else host
-            if not is_loopback(name):
-                refusal = answer(400, f"host: {host[:80]!r} is not served without a token; use localhost", "host")
-                await refusal(scope, receive, send)
-                return
-        await self._app(scope, receive, send)
 
 
 def _close(models: Sequence[Embedded], stores: Sequence[Store]) -> None:

@@ -62,7 +62,7 @@ class Beside:
         from vedette.engine.bundle import Bundle
         from vedette.engine.service import Service
         from vedette.http.app import create_app
-        from vedette.http.embedded import LoopbackOnly
+        from vedette.http.loopback import LoopbackOnly
         from vedette.plugins import get_registry
         from vedette.store.database import Store
         from vedette_mlflow.asking import gateway

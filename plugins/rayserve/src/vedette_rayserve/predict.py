@@ -14,9 +14,9 @@ from starlette.responses import Response
 
 from vedette.config.plan import CaptureSpec
 from vedette.engine.capture import Call, Undecodable, decode
+from vedette.engine.explain.shape import calls_like, candidates
 from vedette_rayserve import asgi
 from vedette_rayserve.reply import Reply, failure
-from vedette_rayserve.shape import calls_like, candidates
 from vedette_rayserve.tapping import Instrumentation, tapping_of
 from vedette_specs import codec
 from vedette_specs.batch import Batch

@@ -5,10 +5,9 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import suppress
 from typing import Any
 
-from vedette.engine.capture.exchange import Bounded
+from vedette.engine.capture.streams import async_tee, tee
 from vedette_rayserve.tapping import tapping_of
 
 Method = Callable[..., Any]
@@ -109,26 +108,8 @@ async def _awaited(self: Any, result: Coroutine[Any, Any, Any], args: tuple[Any,
 
 
 def _tee(self: Any, stream: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[Any]:
-    kept = Bounded()
-    for item in stream:
-        kept.add(item)
-        try:
-            yield item
-        except BaseException as error:
-            with suppress(StopIteration):
-                stream.throw(error)
-            raise
-    tapping_of(self).streamed(args, kwargs, kept)
+    return tee(stream, lambda kept: tapping_of(self).streamed(args, kwargs, kept))
 
 
-async def _async_tee(self: Any, stream: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> AsyncIterator[Any]:
-    kept = Bounded()
-    async for item in stream:
-        kept.add(item)
-        try:
-            yield item
-        except BaseException as error:  # a cancelled request must be felt inside the user's generator
-            with suppress(StopAsyncIteration):
-                await stream.athrow(error)
-            raise
-    tapping_of(self).streamed(args, kwargs, kept)
+def _async_tee(self: Any, stream: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> AsyncIterator[Any]:
+    return async_tee(stream, lambda kept: tapping_of(self).streamed(args, kwargs, kept))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import threading
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -90,9 +91,12 @@ class HttpTransport:
     """POST {base}/api/ingest/{pool} and GET {base}/api/tap, one kept connection a thread.
 
     base_url: as in http://host:8200 or https://host/vedette/income.  token: with scope `write`.
+    unix_socket: path of a socket on this machine that is connected to instead of base_url's host.
     """
 
-    def __init__(self, base_url: str, token: str | None = None, timeout: float = 10.0) -> None:
+    def __init__(
+        self, base_url: str, token: str | None = None, timeout: float = 10.0, unix_socket: str | None = None
+    ) -> None:
         parts = urlsplit(base_url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"base_url: {base_url!r} is no address; allowed: http://host[:port][/path] or https://...")
@@ -102,6 +106,7 @@ class HttpTransport:
         self._path = parts.path.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._timeout = timeout
+        self._unix_socket = unix_socket
         self._kept: dict[int, http.client.HTTPConnection] = {}  # by thread
 
     def describe(self) -> TapPlan:
@@ -157,8 +162,7 @@ class HttpTransport:
         """This thread's open connection; one that cannot be opened has carried nothing."""
         kept = self._kept.get(threading.get_ident())
         if kept is None:
-            kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
-            kept = kind(self._host, self._port, timeout=timeout)
+            kept = self._made(timeout)
             try:
                 kept.connect()
             except OSError as error:
@@ -169,9 +173,28 @@ class HttpTransport:
             kept.sock.settimeout(timeout)
         return kept
 
+    def _made(self, timeout: float) -> http.client.HTTPConnection:
+        if self._unix_socket is not None:
+            return UnixConnection(self._unix_socket, timeout)
+        kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
+        return kind(self._host, self._port, timeout=timeout)
+
     def _forget(self) -> None:
         if (kept := self._kept.pop(threading.get_ident(), None)) is not None:
             kept.close()
+
+
+class UnixConnection(http.client.HTTPConnection):
+    """HTTP over a Unix socket."""
+
+    def __init__(self, path: str, timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._socket_path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._socket_path)
 
 
 def _seconds(retry_after: str | None) -> float:

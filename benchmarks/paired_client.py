@@ -1,6 +1,6 @@
 """The client of paired rounds, in a process of its own that starts fast: a closed loop on a few connections.
 
-python benchmarks/rayserve_client.py URL SECONDS CONNECTIONS ROWS COLUMNS [instances | dataframe_split]
+python benchmarks/paired_client.py URL SECONDS CONNECTIONS ROWS COLUMNS [instances | dataframe_split]
 """
 
 from __future__ import annotations

@@ -1,0 +1,128 @@
+"""`/vedette` beside the model: requests are handed on to the services of the pools, so that none of their work is done
+in the model's process."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import httpx
+from starlette.types import Receive, Scope, Send
+
+from vedette.http.errors import answer
+from vedette.http.loopback import LoopbackOnly, is_loopback
+from vedette_bentoml import graph
+
+if TYPE_CHECKING:
+    from vedette_bentoml.graph import Neighbour
+
+log = logging.getLogger("vedette.bentoml")
+TIMEOUT = 60.0  # an explanation may take long
+CONNECT_TIMEOUT = 5.0
+_HOP = frozenset({b"connection", b"keep-alive", b"transfer-encoding", b"te", b"trailer", b"upgrade"})
+_OURS = frozenset({b"content-length", b"accept-encoding"})  # the client that asks for us sets its own
+_FORWARDED = (b"x-forwarded-for", b"forwarded")
+
+
+class TooLarge(ValueError):
+    """The body is longer than server.max_body."""
+
+
+@dataclass
+class Front:
+    """An ASGI application. pool: whose service has the API.  explainers: that of `explain`, where there are any.
+
+    guarded: whether tokens are asked for; where none are, only this machine is served.
+    """
+
+    path: str
+    pool: Neighbour
+    explainers: Neighbour | None
+    guarded: bool
+    max_body: int
+    _clients: dict[str, httpx.AsyncClient] = field(default_factory=dict)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1000})
+        elif self.guarded:
+            await self._serve(scope, receive, send)
+        elif _from_elsewhere(scope):
+            await answer(403, "without server.tokens only this machine is served")(scope, receive, send)
+        else:
+            await LoopbackOnly(self._serve)(scope, receive, send)
+
+    async def close(self) -> None:
+        while self._clients:
+            await self._clients.popitem()[1].aclose()
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        explaining = scope["path"].startswith(f"{self.path}/explain") and scope["method"] == "POST"
+        neighbour = self.explainers if explaining and self.explainers is not None else self.pool
+        where = graph.address(neighbour.on)
+        if where is None:
+            await neighbour.local().public(_below(scope, self.path), receive, send)
+            return
+        try:
+            body = await _read(receive, self.max_body)
+            asked = [*_kept(scope["headers"], _HOP | _OURS), (b"accept-encoding", b"identity")]
+            reply = await self._client(*where).request(scope["method"], _target(scope), headers=asked, content=body)
+        except TooLarge as error:
+            await answer(413, str(error), "body")(scope, receive, send)
+        except httpx.HTTPError as error:
+            log.warning("the monitors do not answer: %s: %s", type(error).__name__, error)
+            await answer(503, "the monitors do not answer")(scope, receive, send)
+        else:
+            await send(
+                {"type": "http.response.start", "status": reply.status_code, "headers": _kept(reply.headers.raw, _HOP)}
+            )
+            await send({"type": "http.response.body", "body": reply.content})
+
+    def _client(self, url: str, path: str | None) -> httpx.AsyncClient:
+        key = path or url
+        if key not in self._clients:
+            limits = httpx.Timeout(TIMEOUT, connect=CONNECT_TIMEOUT)
+            transport = httpx.AsyncHTTPTransport(uds=path) if path is not None else None
+            self._clients[key] = httpx.AsyncClient(
+                base_url=url, transport=transport, timeout=limits, trust_env=False, follow_redirects=False
+            )
+        return self._clients[key]
+
+
+def _from_elsewhere(scope: Scope) -> bool:
+    """Not by a connection of this machine, or by one of a proxy that speaks for others."""
+    client = scope.get("client")
+    far = client is not None and not is_loopback(client[0])
+    return far or any(name in _FORWARDED for name, _ in scope["headers"])
+
+
+def _below(scope: Scope, path: str) -> Scope:
+    """The scope as an application mounted at `path` gets it."""
+    return {**scope, "root_path": path}
+
+
+def _target(scope: Scope) -> str:
+    path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
+    query = scope.get("query_string", b"").decode("latin-1")
+    return f"{path}?{query}" if query else path
+
+
+def _kept(headers: Iterable[tuple[bytes, bytes]], without: frozenset[bytes]) -> list[tuple[bytes, bytes]]:
+    return [(name.lower(), value) for name, value in headers if name.lower() not in without]
+
+
+async def _read(receive: Receive, limit: int) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return b"".join(parts)
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > limit:
+            raise TooLarge(f"body: more than {limit} bytes (server.max_body)")
+        if not message.get("more_body"):
+            return b"".join(parts)

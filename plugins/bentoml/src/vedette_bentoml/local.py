@@ -1,0 +1,74 @@
+"""Monitors in threads of the model's own process, made off the request's path."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from vedette.engine.message import TapPlan
+from vedette.engine.tap.transport import InProcessTransport, TransportError
+
+if TYPE_CHECKING:
+    from vedette.engine.run.runtime import Runtime
+    from vedette.engine.service import Service
+    from vedette.store.database import Store
+    from vedette_bentoml.bundles import Config
+
+
+class LocalMonitors:
+    """A transport to workers of its own. They are made when the tap's thread first asks what the monitors want."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self._lock = threading.Lock()
+        self._store: Store | None = None
+        self._runtime: Runtime | None = None
+        self._inner: InProcessTransport | None = None
+        self._service: Service | None = None
+
+    def describe(self) -> TapPlan:
+        """Raises TransportError while they cannot be made: the tap asks again, and keeps what it has."""
+        with self._lock:
+            if self._inner is None:
+                try:
+                    self._make()
+                except Exception as error:
+                    raise TransportError(f"{self.config}: {error}", arrived=False) from error
+        return self._made.plan
+
+    def send(self, pool: str, message: bytes, timeout: float) -> None:
+        self._made.send(pool, message, timeout)
+
+    def feedback(self, items: list[dict[str, Any]]) -> None:
+        """Raises ConnectionError while the monitors are not made yet."""
+        if self._service is None:
+            raise ConnectionError("the monitors have not started yet")
+        self._service.feedback(items)
+
+    def close(self) -> None:
+        """Drain, checkpoint, release."""
+        if self._runtime is not None:
+            self._runtime.close()
+
+    @property
+    def _made(self) -> InProcessTransport:
+        if self._inner is None:
+            raise TransportError("the monitors have not started yet", arrived=False)
+        return self._inner
+
+    def _make(self) -> None:
+        # in the tap's thread: these imports take about a second, which no request is to wait for
+        from vedette.engine.run.runtime import Runtime
+        from vedette.engine.service import Service
+        from vedette.plugins import get_registry
+        from vedette.store.database import Store
+        from vedette_bentoml.bundles import prepared
+
+        registry = get_registry()
+        bundle = prepared(self.config, registry)
+        if self._store is None:
+            self._store = Store(bundle.plan.store)
+        runtime = Runtime(self._store, bundle, registry).start()
+        self._runtime = runtime
+        self._service = Service(self._store, bundle, None, bundle.plan.model_version or "")
+        self._inner = InProcessTransport(runtime.workers, TapPlan.of(bundle.plan, bundle.digest))

@@ -1,0 +1,212 @@
+"""`bentoml.monitor` sends everything to Vedette by configuration alone."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from tests.bentoml.configuration import write_config
+from tests.bentoml.serving import Bento, environment, wait_for
+
+from vedette.engine.service import Service
+from vedette.http.embedded import Embedded, server_app
+from vedette.plugins import get_registry
+from vedette.store.database import Store
+from vedette.testing.platforms.model import answer, make_labels, make_rows
+from vedette_bentoml.bundles import prepared
+from vedette_bentoml.labelling import Labels
+from vedette_bentoml.monitor import VedetteMonitor
+
+SERVICE = """
+import bentoml
+
+from vedette.testing.platforms.model import answer
+
+
+@bentoml.service(workers=2)
+class Income:
+    @bentoml.api
+    def predict(self, instances: list[dict[str, float | None]], labels: list[str]) -> dict:
+        found = answer(instances)
+        with bentoml.monitor("income") as monitor:
+            for name in ("a", "b", "c"):
+                monitor.log_batch([row[name] for row in instances], name, "feature", "numerical")
+            monitor.log_batch(found["predictions"], "prediction", "prediction", "categorical")
+            chances = [chance[1] for chance in found["probabilities"]]
+            monitor.log_batch(chances, "probability", "prediction", "numerical")
+            monitor.log_batch(labels, "label", "target", "categorical")
+        return found
+"""
+REQUESTS, ROWS = 40, 25
+
+
+def test_by_configuration_alone(tmp_path: Path) -> None:
+    """A service that knows of bentoml.monitor only; a file of BentoML's configuration does the rest."""
+    config = write_config(tmp_path)
+    (tmp_path / "income_service.py").write_text(SERVICE)
+    kind = "vedette_bentoml.monitor.VedetteMonitor"
+    monitoring = {"enabled": True, "type": kind, "options": {"config": str(config)}}
+    (tmp_path / "bentoml.yaml").write_text(yaml.safe_dump({"services": {"Income": {"monitoring": monitoring}}}))
+    env = environment(tmp_path / "home", BENTOML_CONFIG=str(tmp_path / "bentoml.yaml"))
+    right, named = 0, {}
+    with Bento("income_service:Income", tmp_path, env, monitored=False) as bento:
+        for number in range(REQUESTS):
+            rows = make_rows(ROWS, seed=number)
+            labels = make_labels(rows, number)
+            headers = {"x-request-id": f"m-{number}"} if number % 2 else {}
+            reply = bento.http.post("/predict", json={"instances": rows, "labels": labels}, headers=headers)
+            assert reply.json() == answer(rows), reply.text
+            name = headers.get("x-request-id") or reply.headers["x-bentoml-request-id"]
+            named[name] = rows
+            right += sum(map(str.__eq__, labels, answer(rows)["predictions"]))
+        store = Store(f"sqlite:///{tmp_path / 'vedette.db'}")
+        service = Service(store, prepared(config))
+        total = REQUESTS * ROWS
+
+        def judged() -> bool:
+            latest = {m["name"]: m["latest"] for m in service.monitors()}["performance"]
+            return bool(latest and latest["values"]["accuracy"] == pytest.approx(right / total))
+
+        wait_for(lambda: service.counters()["captured"] == total, what=bento.tail)
+        wait_for(judged, what=lambda: str(service.monitors()))
+        # the last rows are shipped while the service stops
+        assert bento.http.post("/predict", json={"instances": rows, "labels": labels}).status_code == 200
+    said = bento.tail()
+    assert {m["name"]: m["rows"] for m in service.monitors()}["quality"] == total + ROWS, (
+        f"{service.counters()}\n{said}"
+    )
+    for name, rows in named.items():
+        stored = service.prediction(name)
+        assert [row["prediction"] for row in stored] == answer(rows)["predictions"]
+        assert np.allclose([row["probabilities"] for row in stored], answer(rows)["probabilities"])
+        assert all(abs(row["time"] - time.time()) < 600 for row in stored)
+    store.close()
+
+
+def record(monitor: VedetteMonitor, rows: list[dict[str, float | None]], labels: list[str] | None = None) -> None:
+    """As `with bentoml.monitor(...)` does."""
+    monitor.start_record()
+    for name in ("a", "b", "c"):
+        monitor.log_batch([row[name] for row in rows], name, "feature", "numerical")
+    monitor.log_batch(answer(rows)["predictions"], "prediction", "prediction", "categorical")
+    if labels is not None:
+        monitor.log_batch(labels, "label", "target", "categorical")
+    monitor.stop_record()
+
+
+@pytest.fixture
+def remote(config: Path) -> Iterator[tuple[str, Service]]:
+    """`vedette serve`, in this process."""
+    import socket
+    import threading
+
+    import uvicorn
+
+    bundle = prepared(config)
+    store = Store(bundle.plan.store)
+    embedded = Embedded(store, bundle, get_registry()).start()
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        server = uvicorn.Server(uvicorn.Config(server_app([embedded], [store]), log_level="error", lifespan="on"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{sock.getsockname()[1]}", embedded.service
+        server.should_exit = True
+        thread.join(30)
+
+
+def test_rows_and_labels_go_to_monitors_elsewhere(remote: tuple[str, Service]) -> None:
+    url, service = remote
+    monitor = VedetteMonitor("income", url=url)
+    rows = make_rows(30, seed=5)
+    record(monitor, rows, make_labels(rows, 5))
+    record(monitor, rows)
+
+    def there() -> bool:
+        found = {m["name"]: m for m in service.monitors()}
+        return bool(found["quality"]["rows"] == 60 and found["performance"]["labelled_rows"] == 30)
+
+    wait_for(there, what=lambda: str(service.counters()))
+    monitor.close()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "give exactly one of `config` and `url`"),
+        ({"config": "a.yaml", "url": "http://x"}, "give exactly one of `config` and `url`"),
+        ({"confg": "a.yaml"}, r"unknown \['confg'\]; allowed: config, url, token"),
+        ({"url": "ftp://x"}, "is no address"),
+        ({"config": {"other": "a.yaml"}}, "no file for 'income'; there are: other"),
+    ],
+)
+def test_wrong_options_are_told_and_the_model_goes_on(
+    options: dict[str, Any], message: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    monitor = VedetteMonitor("income", **options)
+    (said,) = [item.getMessage() for item in caplog.records if item.name == "vedette.bentoml"]
+    assert said.startswith("bentoml.monitor('income') is not monitored: ")
+    assert re.search(message, said), said
+    record(monitor, make_rows(3, seed=1))
+    monitor.close()
+
+
+def test_a_yaml_that_is_wrong_costs_the_model_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "monitors.yaml").write_text("version: 1\nmodle: {name: x}\n")
+    monitor = VedetteMonitor("income", config=str(tmp_path / "monitors.yaml"))
+    record(monitor, make_rows(3, seed=1))
+    wait_for(lambda: "unknown key 'modle'" in caplog.text, 20)
+    monitor.close(0.2)
+
+
+def test_a_record_that_cannot_be_read_is_told(config: Path, caplog: pytest.LogCaptureFixture) -> None:
+    monitor = VedetteMonitor("income", config=str(config))
+    monitor.export_data({"a": 7})  # type: ignore[dict-item]
+    assert "a record of bentoml.monitor('income') is lost: TypeError" in caplog.text
+    monitor.export_data({"a": deque([1.0])})  # without a role: no rows
+    monitor.close()
+
+
+class TestLabels:
+    def test_they_are_posted_off_the_requests_path(self) -> None:
+        posted: list[Any] = []
+        labels = Labels(posted.extend)
+        labels.put("r-1", [np.float64(1.0), "yes"])
+        labels.close(10)
+        assert posted == [{"id": "r-1", "labels": [1.0, "yes"]}]
+        assert type(posted[0]["labels"][0]) is float
+
+    def test_a_store_that_is_away_is_tried_again(self) -> None:
+        posted: list[Any] = []
+        failures = [OSError("away")]
+
+        def post(items: list[Any]) -> None:
+            if failures:
+                raise failures.pop()
+            posted.extend(items)
+
+        labels = Labels(post)
+        labels.put("r-1", ["yes"])
+        wait_for(lambda: posted)
+        labels.close(10)
+
+    def test_one_that_is_refused_does_not_take_others_with_it(self, caplog: pytest.LogCaptureFixture) -> None:
+        posted: list[Any] = []
+
+        def post(items: list[Any]) -> None:
+            if any(item["labels"] == ["maybe"] for item in items):
+                raise ValueError("no class")
+            posted.extend(items)
+
+        labels = Labels(post)
+        for name, value in (("r-1", "yes"), ("r-2", "maybe"), ("r-3", "no")):
+            labels.put(name, [value])
+        labels.close(10)
+        assert [item["id"] for item in posted] == ["r-1", "r-3"]
+        assert "labels of request r-2 are lost: no class" in caplog.text
