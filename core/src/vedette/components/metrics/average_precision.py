@@ -49,8 +49,4 @@ def area_under_precision(negative: Counts, positive: Counts) -> Bounded | None:
     before = above_p + above_n + n
     late = np.log1p(np.divide(p, before, out=np.zeros_like(p), where=before > 0.0))
     worst = float((p - (above_n + n) * late).sum()) / total
-    return value, _off(value, worst, best, mixed=bool((n > 0.0).any()))
-
-
-def _off(value: float, worst: float, best: float, mixed: bool) -> float:
-    return max(best - value, value - worst, 0.0) if mixed else 0.0
+    return value, max(best - value, value - worst, 0.0)
