@@ -36,8 +36,8 @@ def test_conformance(check) -> None:
 MULTICLASS = [
     Subject(REGISTRY.make(name), example="multiclass")
     for name in (
-        "accuracy", "average_precision", "brier", "calibration_error", "confusion_matrix", "f_beta", "kappa", "log_loss",
-        "mcc", "roc_auc", "top_k", "kernel_shap", "tabular",
+        "accuracy", "average_precision", "brier", "calibration_error", "confusion_matrix", "f_beta", "kappa",
+        "log_loss", "mcc", "roc_auc", "top_k", "kernel_shap", "tabular",
     )
 ]  # fmt: skip
 
