@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -171,3 +172,23 @@ def test_rules_that_name_no_value_of_these_metrics_are_refused() -> None:
 def test_a_formula_at_fault_is_shown_at_its_place() -> None:
     with pytest.raises(ValueError, match=r"formula .*'sun' is no function; did you mean 'sum'"):
         load_text(FRAUD.replace("'sum(amount)'", "'sun(amount)'"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("{use: f1, average: by_class}", "mae", "mae: schema.task is 'binary'; allowed: regression"),
+        ("costs: {fraud: {legit: 100}", "costs: {fruad: {legit: 100}", "'fruad'; did you mean 'fraud'"),
+        ('label == "fraud"', 'label == "fruad"', "'fruad' is none of the classes; did you mean 'fraud'"),
+        (
+            "task: binary, classes: [legit, fraud], positive: fraud, ",
+            "",
+            "expression needs labels, but the schema has none",
+        ),
+    ],
+)
+def test_what_the_schema_does_not_have_is_a_fault_of_the_file(old: str, new: str, message: str) -> None:
+    assert old in FRAUD
+    with pytest.raises(ValueError, match=message) as caught:
+        load_text(FRAUD.replace(old, new))
+    assert re.search(r":\d+:\d+: ", str(caught.value)), "the fault has a line and a column"

@@ -122,22 +122,20 @@ def _rate(function: Callable[..., Any], average: str | None, **extra: Any) -> Or
     return _quiet(ask)
 
 
-def _specificities(rows: Known) -> tuple[np.ndarray, np.ndarray]:
-    tables = sk.multilabel_confusion_matrix(
-        rows.y, rows.z, labels=list(rows.schema.classes), sample_weight=rows.w
-    ).astype(float)
-    return tables[:, 0, 0], tables[:, 0, :].sum(axis=1)
-
-
 def _specificity(rows: Known) -> Any:
-    top, bottom = _specificities(rows)
-    rates = np.divide(top, bottom, out=np.full(len(top), np.nan), where=bottom > 0)
+    """The recall of "not this class"."""
+    rates = [
+        sk.recall_score(rows.y != c, rows.z != c, sample_weight=rows.w, zero_division=np.nan)
+        for c in rows.schema.classes
+    ]
     return rates[1] if len(rates) == 2 else np.nanmean(rates)
 
 
 def _specificity_micro(rows: Known) -> Any:
-    top, bottom = _specificities(rows)
-    return top.sum() / bottom.sum() if bottom.sum() else None
+    w = np.ones(len(rows.y)) if rows.w is None else rows.w
+    top = sum(w[(rows.y != c) & (rows.z != c)].sum() for c in rows.schema.classes)
+    bottom = sum(w[rows.y != c].sum() for c in rows.schema.classes)
+    return top / bottom if bottom else None
 
 
 def _mcc(rows: Known) -> Any:
