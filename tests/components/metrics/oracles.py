@@ -111,12 +111,17 @@ def _quiet(function: Oracle) -> Oracle:
 
 def _rate(function: Callable[..., Any], average: str | None, **extra: Any) -> Oracle:
     def ask(rows: Known) -> Any:
-        options = dict(labels=list(rows.schema.classes), sample_weight=rows.w, zero_division=np.nan, **extra)
+        names = np.array(rows.schema.classes)
+        options = dict(labels=list(names), sample_weight=rows.w, zero_division=np.nan, **extra)
         if average == "binary":
             options |= {"labels": None, "pos_label": "yes"}
         if average == "by_class":
             found = function(rows.y, rows.z, average=None, **options)
             return dict(zip(rows.schema.classes, found.tolist(), strict=True))
+        if average == "weighted":
+            each = function(rows.y, rows.z, average=None, **options)
+            if not np.isin(rows.y[slice(None) if rows.w is None else rows.w > 0], names[~np.isnan(each)]).any():
+                return None  # scikit-learn takes the plain mean where no class that has a rate has labels
         return function(rows.y, rows.z, average=average, **options)
 
     return _quiet(ask)

@@ -19,7 +19,8 @@ class RateMetric(ConfusionMetric):
     more); `weighted`, the mean weighted with each class's labels; `micro`, the quotient of the sums over all
     classes; `by_class`, each class's: class -> value.
     Where there is nothing to divide by, a class's rate is not known: it is named in `details.undefined` and left out
-    of averages (scikit-learn's ``zero_division=nan``, not its default of 0).
+    of averages (scikit-learn's ``zero_division=nan``, not its default of 0). `weighted` is not known where no
+    class that has a rate has labels (scikit-learn takes the plain mean there).
     """
 
     average: Average | None = None
