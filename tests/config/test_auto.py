@@ -52,6 +52,11 @@ def test_what_does_not_fit_is_left_out(head: str, expected: dict[str, list[str]]
     }
 
 
+def test_a_regression_model_has_its_errors_watched(load: Load) -> None:
+    head = "version: 1\nmodel: {name: m}\nschema: {features: {a: numeric}, task: regression, label: y}\n"
+    assert names(load("", head=head)) == {"quality": ["missing_rate", "moments"], "performance": ["mae", "rmse"]}
+
+
 def test_without_a_reference_there_are_only_metrics(load: Load) -> None:
     head = "version: 1\nmodel: {name: m}\nschema: {features: {a: numeric}, task: binary, classes: [0, 1]}\n"
     assert names(load("", head=head)) == {"quality": ["missing_rate", "moments"]}

@@ -7,12 +7,25 @@ from vedette.testing import CHECKS, Subject, checks_for, parametrize_components,
 
 REGISTRY = get_registry()
 BUILT_IN = [r for r in REGISTRY.components if r.plugin == "vedette"]
+OPTIONS = {  # of what has no default
+    "cost": {"costs": {"<=50K": {">50K": 3.0}, ">50K": {"<=50K": 20.0}}},
+    "expression": {
+        "formula": 'sum(balance * (prediction == ">50K" and label == "<=50K")) / count() + max(age) - ratio(hours, age)'
+    },
+}
+NUMBERS = ("explained_variance", "mae", "mape", "median_error", "mse", "pinball", "r2", "reward", "rmse")
 SINKS = {"file", "log", "webhook"}  # tests/sinks runs the kit on them, where the other end can be seen
 
 
 def subjects() -> list[Subject]:
     kinds = [r for r in BUILT_IN if r.name not in SINKS and r.kind != "platform"]
-    return [Subject(REGISTRY.make(r.qualified, kinds=(r.kind,))) for r in kinds]
+    return [
+        Subject(
+            REGISTRY.make(r.qualified, kinds=(r.kind,), **OPTIONS.get(r.name, {})),
+            example="regression" if r.name in NUMBERS else None,
+        )
+        for r in kinds
+    ]
 
 
 @parametrize_components(subjects())
@@ -22,8 +35,11 @@ def test_conformance(check) -> None:
 
 MULTICLASS = [
     Subject(REGISTRY.make(name), example="multiclass")
-    for name in ("accuracy", "log_loss", "roc_auc", "kernel_shap", "tabular")
-]
+    for name in (
+        "accuracy", "average_precision", "brier", "calibration_error", "confusion_matrix", "f_beta", "kappa",
+        "log_loss", "mcc", "roc_auc", "top_k", "kernel_shap", "tabular",
+    )
+]  # fmt: skip
 
 
 @parametrize_components(MULTICLASS)

@@ -83,6 +83,7 @@ class BaseComponent:
     """Options are the annotated keyword arguments of `__init__`, stored under their own names (scikit-learn's habit).
 
     Fitted state is every public attribute that ends in ``_``: arrays, JSON values or scikit-learn estimators.
+    `tags` belong to the class; an instance may have its own in `vars(self)` where needs depend on options.
     """
 
     tags: ClassVar[Tags] = Tags()
@@ -167,6 +168,13 @@ class Fittable(BaseComponent, ABC):
 
 class Metric(BaseComponent, ABC):
     """A commutative monoid of rows with a result: Beam's CombineFn, Flink's AggregateFunction."""
+
+    def kept_columns(self) -> tuple[str, ...]:
+        """Inputs that a metric of labels reads by name: the engine stores them, as attributes, until the label comes.
+
+        Other inputs are not at hand then: `add` sees prediction, probabilities, labels and attributes.
+        """
+        return ()
 
     def create(self) -> State:
         """The neutral element."""

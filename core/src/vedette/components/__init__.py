@@ -25,12 +25,56 @@ def _built_in(kind: ComponentKind, name: str, cls: str, summary: str) -> Compone
 def vedette_register_metrics() -> Iterable[Component]:
     return [
         _built_in("metric", "accuracy", "Accuracy", "share of predictions that equal the label"),
+        _built_in(
+            "metric",
+            "average_precision",
+            "AveragePrecision",
+            "area under the precision-recall curve, with a certified bound",
+        ),
+        _built_in("metric", "balanced_accuracy", "BalancedAccuracy", "mean recall over the classes"),
+        _built_in("metric", "brier", "Brier", "mean squared error of probabilities"),
+        _built_in(
+            "metric",
+            "calibration_error",
+            "CalibrationError",
+            "distance of probabilities from frequencies, and the reliability curve",
+        ),
+        _built_in("metric", "confusion_matrix", "ConfusionMatrix", "how often which class was taken for which"),
+        _built_in("metric", "cost", "Cost", "mean and total cost of predictions, by pairs of classes"),
+        _built_in(
+            "metric",
+            "explained_variance",
+            "ExplainedVariance",
+            "share of the labels' variance that predictions explain",
+        ),
+        _built_in("metric", "expression", "Expression", "a business metric as a formula over rows and totals"),
+        _built_in("metric", "f1", "F1", "harmonic mean of precision and recall"),
+        _built_in("metric", "f_beta", "FBeta", "weighted harmonic mean of precision and recall"),
         _built_in("metric", "frequencies", "Frequencies", "shares of the categories of a column"),
+        _built_in("metric", "gain", "Gain", "share of the positives among the highest scores"),
+        _built_in("metric", "kappa", "Kappa", "agreement of labels and predictions beyond chance"),
+        _built_in("metric", "lift", "Lift", "how much denser positives are among the highest scores"),
         _built_in("metric", "log_loss", "LogLoss", "mean negative log-likelihood of the labels"),
+        _built_in("metric", "mae", "Mae", "mean absolute error"),
+        _built_in("metric", "mape", "Mape", "mean absolute error in proportion to the label"),
+        _built_in("metric", "mcc", "Mcc", "correlation of labels and predictions (Matthews)"),
+        _built_in("metric", "median_error", "MedianError", "median absolute error by a KLL sketch"),
         _built_in("metric", "missing_rate", "MissingRate", "share of missing values per column"),
         _built_in("metric", "moments", "Moments", "mean, standard deviation, skewness, kurtosis, extremes"),
+        _built_in("metric", "mse", "Mse", "mean squared error"),
+        _built_in("metric", "ndcg", "Ndcg", "quality of rankings: the rows of a request by score"),
+        _built_in("metric", "pinball", "Pinball", "loss of predicted quantiles"),
+        _built_in("metric", "precision", "Precision", "share of a class's predictions that are right"),
         _built_in("metric", "quantile", "Quantile", "quantile of a column by a KLL sketch"),
+        _built_in("metric", "r2", "R2", "coefficient of determination"),
+        _built_in("metric", "recall", "Recall", "share of a class's labels that were found"),
+        _built_in("metric", "reward", "Reward", "mean and total of rewards that come back for predictions"),
+        _built_in("metric", "rmse", "Rmse", "root mean squared error"),
         _built_in("metric", "roc_auc", "RocAuc", "area under the ROC curve, with a certified bound"),
+        _built_in(
+            "metric", "specificity", "Specificity", "share of the other classes' rows that were not taken for a class"
+        ),
+        _built_in("metric", "top_k", "TopK", "share of labels among the k likeliest classes"),
     ]
 
 

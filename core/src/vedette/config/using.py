@@ -13,7 +13,7 @@ from vedette.config.reference import PREDICTION
 from vedette.config.resolving import Context
 from vedette.config.tree import Path
 from vedette.plugins.errors import OptionError, PluginError
-from vedette_specs import BaseComponent, Fittable
+from vedette_specs import BaseComponent, Fittable, Tags
 from vedette_specs.hooks import DETECTOR_KINDS, ComponentKind
 from vedette_specs.schema import Kind, Schema
 
@@ -111,21 +111,41 @@ def check_fit(ctx: Context, path: Path, spec: ComponentSpec, cls: type[BaseCompo
         ctx.fault(where, f"{spec.use} learns from a reference, but there is none: set 'reference:'")
     elif issubclass(cls, Fittable) and ctx.reference is not None and getattr(ctx.reference, of, True) is None:
         ctx.fault(where, f"{spec.use} learns the {of} from the reference, which has no {COLUMNS[of]}")
-    schema, tags = ctx.schema, cls.tags
+    schema = ctx.schema
+    if schema is None:
+        return
+    before = len(ctx.faults)
+    component: BaseComponent = ctx.registry.build(spec.use, spec.options, (spec.kind,))
+    _check_needs(ctx, where, spec.use, component.tags, of, changed)
+    if len(ctx.faults) == before:
+        _check_binding(ctx, path, spec, component, schema)
+
+
+def _check_binding(ctx: Context, path: Path, spec: ComponentSpec, component: BaseComponent, schema: Schema) -> None:
+    """What the component itself says of the schema: a task that it cannot judge, a class that there is not."""
+    try:
+        component.bind(schema)
+    except ValueError as error:
+        message = str(error).removeprefix(f"{spec.use}: ")
+        ctx.fault(_named(path, message, spec.options), f"{spec.use}: {message}")
+
+
+def _check_needs(ctx: Context, where: Path, use: str, tags: Tags, of: str, changed: bool) -> None:
+    schema = ctx.schema
     if schema is None:
         return
     if tags.needs_labels and schema.task == "none":
-        ctx.fault(where, f"{spec.use} needs labels, but the schema has none: set 'schema.label' or 'schema.task'")
+        ctx.fault(where, f"{use} needs labels, but the schema has none: set 'schema.label' or 'schema.task'")
     elif tags.needs_prediction and schema.task == "none":
-        ctx.fault(where, f"{spec.use} needs predictions, but the schema has no task: set 'schema.task'")
+        ctx.fault(where, f"{use} needs predictions, but the schema has no task: set 'schema.task'")
     if tags.needs_probabilities or of == "probabilities":
-        _check_probabilities(ctx, where, spec.use, schema)
+        _check_probabilities(ctx, where, use, schema)
     if changed or not schema.features:
         return
     kinds = input_kinds(of, schema)
     if kinds and not kinds & set(tags.modalities) and not (tags.needs_labels or tags.needs_prediction):
         seen = ", ".join(sorted(kinds))
-        ctx.fault(where, f"{spec.use} works on {', '.join(tags.modalities)} columns, but '{of}' has only {seen}")
+        ctx.fault(where, f"{use} works on {', '.join(tags.modalities)} columns, but '{of}' has only {seen}")
 
 
 def _check_probabilities(ctx: Context, where: Path, use: str, schema: Schema) -> None:

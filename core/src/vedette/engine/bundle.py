@@ -105,7 +105,7 @@ class Bundle:
         """Identity of the monitor's state; input monitors outlive a model version, the others do not."""
         spec = self.plan.monitor(monitor)
         fitted = self.reference_digest if any((monitor, c.alias, "") in self.fitted for c in spec.components) else ""
-        tags = [_class(self.registry, c).tags for c in spec.components]
+        tags = [_make(self.registry, c, self.plan.schema).tags for c in spec.components]
         needs = [t.needs_labels or t.needs_prediction or t.needs_probabilities for t in tags]
         of_model = spec.of != "inputs" or any(needs)
         version = model_version if of_model else ""

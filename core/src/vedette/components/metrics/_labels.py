@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette_specs import Batch, Column, Floats, Schema, category
+from vedette_specs import Batch, Column, Floats, Mask, Schema, category
 
 Codes = NDArray[np.int32]
 
@@ -30,6 +30,15 @@ def matching_codes(left: Column, right: Column) -> tuple[Codes, Codes]:
         return left.values, right.values
     both = list(dict.fromkeys((*left.categories, *right.categories)))
     return left.codes(both), right.codes(both)
+
+
+def scored_classes(batch: Batch, who: str) -> tuple[Codes, Floats, Mask, int]:
+    """((n,) codes of the labels, (n, classes) probabilities, (n,) rows that have both, rows of an undeclared class)."""
+    probabilities = class_probabilities(batch, who)
+    k = len(batch.schema.classes)
+    codes = class_codes(batch.labels, batch.schema.classes, len(batch))
+    known = (codes >= 0) & (codes < k) & np.isfinite(probabilities).all(axis=1)
+    return codes, probabilities, known, int(np.count_nonzero(codes == k))
 
 
 def class_probabilities(batch: Batch, who: str) -> Floats:

@@ -5,46 +5,32 @@ from __future__ import annotations
 import numpy as np
 
 from vedette.components.metrics._labels import check_classes, matching_codes, predicted
-from vedette_specs import Batch, Metric, Result, ResultContext, Schema, State, Tags
+from vedette.components.metrics._means import Counted, MeanMetric
+from vedette_specs import Batch, Floats, Schema, Tags
 
 
-class Accuracy(Metric):
+class Accuracy(MeanMetric):
     """Share of labelled rows that were predicted right, in [0, 1].
 
+    weight: input column or attribute that weighs the rows.
     Where only probabilities are known, the prediction is taken from them (threshold, or the likeliest class).
     Rows whose label or prediction is missing are left out and counted in `details.left_out`.
     """
 
-    tags = Tags(needs_labels=True, needs_prediction=True)
+    name = "accuracy"
+    tags = Tags(needs_labels=True, needs_prediction=True, state_version=2)
+
+    def __init__(self, weight: str | None = None) -> None:
+        self.weight = weight
 
     def bind(self, schema: Schema) -> Accuracy:
         check_classes(schema, "accuracy")
-        return super().bind(schema)
+        super().bind(schema)
+        return self
 
-    def create(self) -> State:
-        return {"correct": 0, "n": 0, "left_out": 0}
-
-    def add(self, state: State, batch: Batch) -> State:
+    def per_row(self, batch: Batch) -> tuple[Floats, Counted]:
         prediction = predicted(batch)
         if batch.labels is None or prediction is None:
-            return {**state, "left_out": state["left_out"] + len(batch)}
+            return np.full(len(batch), np.nan), {}
         truth, answer = matching_codes(batch.labels, prediction)
-        known = (truth >= 0) & (answer >= 0)
-        n = int(np.count_nonzero(known))
-        return {
-            "correct": state["correct"] + int(np.count_nonzero((truth == answer) & known)),
-            "n": state["n"] + n,
-            "left_out": state["left_out"] + len(batch) - n,
-        }
-
-    def merge(self, left: State, right: State) -> State:
-        return {key: left[key] + right[key] for key in left}
-
-    def result(self, state: State, ctx: ResultContext) -> Result:
-        n = state["n"]
-        return Result(
-            {"accuracy": state["correct"] / n if n else None},
-            n,
-            "ok" if n else "insufficient",
-            {"left_out": state["left_out"]},
-        )
+        return np.where((truth >= 0) & (answer >= 0), truth == answer, np.nan), {}

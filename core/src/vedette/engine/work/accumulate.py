@@ -187,6 +187,16 @@ def needs_labels(bundle: Bundle, spec: MonitorSpec) -> bool:
     return any(component is not None and component.tags.needs_labels for component in components)
 
 
+def kept_columns(bundle: Bundle) -> tuple[str, ...]:
+    """Inputs that are stored with the predictions: segments, and what the metrics of labels read by name."""
+    names = {name for spec in bundle.plan.monitors for name in spec.by}
+    for spec in bundle.plan.monitors:
+        if needs_labels(bundle, spec):
+            found = [bundle.metric(spec.name, part.alias) for part in spec.components]
+            names |= {name for component in found if component is not None for name in component.kept_columns()}
+    return tuple(sorted(names))
+
+
 def _where(index: Any) -> Any:
     return slice(None) if index is None else index
 

@@ -16,7 +16,7 @@ from vedette.engine.bundle import Bundle
 from vedette.engine.failures import report_failures
 from vedette.engine.message import Message
 from vedette.engine.running import pool_id, series_of
-from vedette.engine.work.accumulate import Accumulator
+from vedette.engine.work.accumulate import Accumulator, kept_columns
 from vedette.store import counters, log, panes, predictions, series
 from vedette.store.database import Store, transient
 from vedette.store.log import Fenced, LogRow
@@ -67,7 +67,7 @@ class WorkerCore:
         self.model = self.bundle.plan.model
         self.pool_id = pool_id(self.model, self.pool)
         self.schema = self.bundle.plan.schema
-        self.kept_columns = tuple({name for m in self.bundle.plan.monitors for name in m.by})
+        self.kept_columns = kept_columns(self.bundle)
         self.accumulator = Accumulator(self.bundle, {}, ())
         self._told: dict[str, int] = {}  # counts that the store has
         self._given_up = ""  # the incarnation before, where it was forgotten
