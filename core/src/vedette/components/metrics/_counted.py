@@ -42,7 +42,7 @@ class ColumnCounts(Metric):
 
 def ratio(part: Ints, whole: Ints) -> NDArray[np.float64]:
     """part / whole, NaN where there is nothing to divide by."""
-    return np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
+    return np.asarray(np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0))
 
 
 def named(columns: Sequence[str], counts: NDArray[np.int64]) -> dict[str, int]:

@@ -15,7 +15,7 @@ _MISSING = 0x9E3779B97F4A7C15
 def row_hashes(batch: Batch, columns: list[str]) -> Hashes:
     """(n,) hashes of the rows over these columns: equal for equal rows, else equal with probability about 2^-64."""
     total = np.zeros(len(batch), dtype=np.uint64)
-    for name in columns:
+    for name in columns if len(batch) else ():
         key = np.uint64(hash_of(name))
         total = _mixed(total + _mixed(_column_hashes(batch.inputs[name]) ^ key))
     return total

@@ -35,7 +35,7 @@ class DistinctCount(Metric):
 
     def add(self, state: State, batch: Batch) -> State:
         kinds = ("category", "text") if self.columns is None else ("category", "text", "numeric")
-        names = pick(batch, self.columns, *kinds, who="distinct_count")  # type: ignore[arg-type]
+        names = pick(batch, self.columns, *kinds, who="distinct_count")
         sketches, missing = {}, {}
         for name in names:
             sketch = hll_sketch(self.lg_k)

@@ -65,7 +65,8 @@ class FourierMean(Metric, Fittable):
     def _sum(self, standard: Floats) -> Floats:
         """(2 features,) sums of cosines and sines; the features of one row have length 1."""
         angles = standard @ self.frequencies_
-        return np.concatenate([np.cos(angles).sum(axis=0), np.sin(angles).sum(axis=0)]) / np.sqrt(self.features)
+        sums = np.concatenate([np.cos(angles).sum(axis=0), np.sin(angles).sum(axis=0)])
+        return np.asarray(sums / np.sqrt(self.features))
 
     def create(self) -> State:
         return {"rows": 0, "n": 0, "sum": np.zeros(2 * self.features)}

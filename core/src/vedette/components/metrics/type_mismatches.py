@@ -97,7 +97,7 @@ def of_type(column: Column, wanted: str) -> Mask:
         with np.errstate(invalid="ignore"):
             return np.asarray(np.floor(column.values) == column.values)
     fits = [_PATTERNS[wanted].fullmatch(name) is not None for name in column.categories]
-    return np.array([*fits, False], dtype=bool)[column.values]
+    return np.asarray(np.array([*fits, False], dtype=bool)[column.values])
 
 
 def _positive(counts: Mapping[str, int]) -> dict[str, int]:
