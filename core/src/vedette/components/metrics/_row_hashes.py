@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,8 +25,7 @@ def row_hashes(batch: Batch, columns: list[str]) -> Hashes:
 
 def _column_hashes(column: Column) -> Hashes:
     if column.kind == "category":
-        lookup = np.array([*map(hash_of, column.categories), _MISSING], dtype=np.uint64)
-        return np.asarray(lookup[column.values], dtype=np.uint64)
+        return np.asarray(_category_hashes(column.categories)[column.values], dtype=np.uint64)
     if column.kind == "text":
         texts = column.values.tolist()
         known = {text: hash_of(text) for text in set(texts) if text is not None}
@@ -35,6 +36,12 @@ def _column_hashes(column: Column) -> Hashes:
         return bits[:, 0]
     places = _mixed(np.arange(1, bits.shape[1] + 1, dtype=np.uint64)) | np.uint64(1)
     return np.asarray((_mixed(bits) * places).sum(axis=1, dtype=np.uint64))
+
+
+@lru_cache(maxsize=64)
+def _category_hashes(categories: tuple[str, ...]) -> Hashes:
+    """(categories + 1,) the last one is that of code -1; batches of one column often have the same categories."""
+    return np.array([*map(hash_of, categories), _MISSING], dtype=np.uint64)
 
 
 def _mixed(x: Hashes) -> Hashes:

@@ -13,10 +13,12 @@ Counts = NDArray[np.int64]
 def join(left: tuple[Floats, Counts], right: tuple[Floats, Counts]) -> tuple[Floats, Counts]:
     """All bins of both, ascending; those at the same place are one."""
     centres = np.concatenate([left[0], right[0]])
-    places, where = np.unique(centres, return_inverse=True)
-    counts = np.zeros(len(places), dtype=np.int64)
-    np.add.at(counts, where, np.concatenate([left[1], right[1]]))
-    return places, counts
+    order = np.argsort(centres, kind="stable")  # of two ascending runs: a merge
+    centres, counts = centres[order], np.concatenate([left[1], right[1]])[order]
+    first = np.concatenate([[True], centres[1:] > centres[:-1]])
+    if first.all():
+        return centres, counts
+    return centres[first], np.add.reduceat(counts, np.flatnonzero(first))
 
 
 def compress(centres: Floats, counts: Counts, bins: int) -> tuple[Floats, Counts]:
@@ -25,19 +27,21 @@ def compress(centres: Floats, counts: Counts, bins: int) -> tuple[Floats, Counts
     Merging makes the gaps beside only wider. So every gap that is narrower than those beside it, and not wider than
     the `excess`-th narrowest, is merged sooner or later, whatever else is: all these are merged in one round.
     """
+    centres, counts = centres.copy(), counts.copy()
     while (excess := len(centres) - bins) > 0:
         gaps = np.diff(centres)
-        beside = np.concatenate([[np.inf], gaps, [np.inf]])
-        narrow = (gaps < beside[:-2]) & (gaps <= beside[2:])
+        narrow = np.ones(len(gaps), dtype=bool)  # than the gap before, and not wider than the one after
+        narrow[1:] = gaps[1:] < gaps[:-1]
+        narrow[:-1] &= gaps[:-1] <= gaps[1:]
         chosen = np.flatnonzero(narrow & (gaps <= np.partition(gaps, excess - 1)[excess - 1]))
         if len(chosen) > excess:
-            chosen = np.sort(chosen[np.argsort(gaps[chosen], kind="stable")[:excess]])
-        left, right = counts[chosen], counts[chosen + 1]
-        total = left + right
-        merged, sums = centres.copy(), counts.copy()
-        merged[chosen] = centres[chosen] + gaps[chosen] * (right / total)
-        sums[chosen] = total
-        centres, counts = np.delete(merged, chosen + 1), np.delete(sums, chosen + 1)
+            chosen = chosen[np.argsort(gaps[chosen], kind="stable")[:excess]]
+        total = counts[chosen] + counts[chosen + 1]
+        centres[chosen] += gaps[chosen] * (counts[chosen + 1] / total)
+        counts[chosen] = total
+        kept = np.ones(len(centres), dtype=bool)
+        kept[chosen + 1] = False
+        centres, counts = centres[kept], counts[kept]
     return centres, counts
 
 
