@@ -40,7 +40,7 @@ def union(left: Sequence[str], right: Sequence[str]) -> list[str]:
 
 
 def spread(state: Mapping[str, Any], columns: Sequence[str], neutral: Mapping[str, float]) -> State:
-    """The arrays of `state` that `neutral` names, each (len(columns),): neutral where a column was not seen."""
+    """The arrays of `state` that `neutral` names, (len(columns), ...): neutral where a column was not seen."""
     if list(state["columns"]) == list(columns):
         return {key: state[key] for key in neutral}
     place = np.array([columns.index(name) for name in state["columns"]], dtype=np.intp)
@@ -55,6 +55,6 @@ def by_column(columns: Sequence[str], values: NDArray[Any]) -> dict[str, float |
 
 
 def _scatter(values: NDArray[Any], place: NDArray[np.intp], size: int, empty: float) -> NDArray[Any]:
-    out = np.full(size, empty, dtype=values.dtype)
+    out = np.full((size, *values.shape[1:]), empty, dtype=values.dtype)
     out[place] = values
     return out

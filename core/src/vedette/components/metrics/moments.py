@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,7 +38,7 @@ class Moments(Metric):
 
     def add(self, state: State, batch: Batch) -> State:
         names = pick(batch, self.columns, "numeric", who="moments")
-        return self.merge(state, {"rows": len(batch), "columns": names, **_moments(stack(batch, names))})
+        return self.merge(state, moments_of(len(batch), names, stack(batch, names)))
 
     def merge(self, left: State, right: State) -> State:
         columns = union(left["columns"] or right["columns"], right["columns"] or left["columns"])
@@ -52,6 +52,11 @@ class Moments(Metric):
             return Result(dict.fromkeys(named), state["rows"], "insufficient", {})
         details = {k: dict(zip(columns, state[k].tolist(), strict=True)) for k in ("missing", "infinite")}
         return Result({name: by_column(columns, v) for name, v in named.items()}, state["rows"], "ok", details)
+
+
+def moments_of(rows: int, columns: Sequence[str], x: Floats) -> State:
+    """The state of `Moments` for the values `x` (d, n) of d columns."""
+    return {"rows": rows, "columns": list(columns), **_moments(x)}
 
 
 def _empty(d: int) -> State:
