@@ -210,3 +210,40 @@ def test_rows_that_a_stopped_detector_did_not_score_are_missing_in_its_chain() -
     engine.settle()
     assert engine.series("chain").missing_rows == 7
     assert sum(r.n for r in engine.results("chain")) == 5
+
+
+def test_a_rule_over_monitors_is_judged_at_each_window_however_many_close_at_once() -> None:
+    rule = AlertSpec("both", 'stats.mean("x") > 3 and gaps.missing_rate("x") < 2', for_count=2)
+    stats = monitor("stats", metric("moments"), windows=[tumbling(10)])
+    gaps = monitor("gaps", metric("missing_rate"), windows=[tumbling(10)])
+    histories = []
+    for each in (True, False):
+        engine = Harness(plan_of(stats, gaps, alerts=(rule,)))
+        for shift in (0.0, 9.0, 9.0, 9.0, 0.0, 0.0, 9.0):
+            engine.send(20, shift=shift)
+            engine.time(10.0)
+            if each:
+                engine.reduce(engine.store.time)
+        engine.reduce(engine.store.time)
+        histories.append([(alert["state"], alert["time"]) for alert in engine.alerts()])
+    assert histories[0] == histories[1]
+    assert [state for state, _ in histories[0]] == ["pending", "firing", "resolved", "pending"]
+
+
+def test_a_monitor_of_labels_has_results() -> None:
+    engine = Harness(plan_of(monitor("truth", metric("frequencies"), windows=[by_rows(10)], of="labels")))
+    keys = engine.send(10)
+    engine.worker.checkpoint()
+    engine.label(dict.fromkeys(keys, "yes"))
+    engine.time(10.0)
+    engine.send(1)
+    engine.settle()
+    (found,) = engine.results("truth")
+    assert found.n == 10
+    assert found.body["values"]["share"] == {"labels=yes": 1.0}
+
+
+def test_a_value_of_many_columns_needs_the_one_that_is_meant() -> None:
+    stats = monitor("stats", metric("moments"), windows=[tumbling(10)], alert=AlertSpec("stats", "mean > 1", "stats"))
+    with pytest.raises(ValueError, match=r"'mean' has a value for each column; write mean\(\"x\"\)"):
+        Harness(plan_of(stats))

@@ -124,7 +124,6 @@ def test_a_model_that_only_names_classes_is_certain_of_them(module: Any) -> None
 @pytest.mark.parametrize(
     ("uri", "says"),
     [
-        ("models:/income@champion", "mlflow"),
         ("nothing", "allowed"),
         ("ftp://host/model", "allowed"),
         ("http://host/somewhere", "/v2/models/<name>"),
@@ -139,6 +138,16 @@ def test_uris_that_name_nothing(uri: str, says: str) -> None:
     with pytest.raises(BadModelUri, match=r"model\.uri") as caught:
         make_gateway(uri, SCHEMA)
     assert says in str(caught.value)
+
+
+def test_a_registry_needs_a_plugin_that_knows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Nobody:
+        def load_model(self, uri: str) -> None:
+            return None
+
+    monkeypatch.setattr("vedette.plugins.get_registry", Nobody)
+    with pytest.raises(BadModelUri, match=r"model\.uri.*needs the extra `mlflow`"):
+        make_gateway("models:/income@champion", SCHEMA)
 
 
 def test_a_file_that_is_no_skops(tmp_path: Path) -> None:

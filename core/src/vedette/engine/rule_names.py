@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from vedette.config import rules
 from vedette.config.faults import did_you_mean
 from vedette.config.plan import AlertSpec, MonitorSpec
+from vedette.config.rules_tree import Value
 from vedette_specs.components import ResultContext
 
 if TYPE_CHECKING:
@@ -35,6 +38,23 @@ def _check(bundle: Bundle, rule: AlertSpec, home: MonitorSpec | None) -> None:
             raise UnknownValue(
                 f"alert {rule.name!r}: {rule.when!r} names the value {path[-1]!r}"
                 f"{did_you_mean(path[-1], sorted(known))}"
+            )
+    _check_columns(bundle, rule, home)
+
+
+def _check_columns(bundle: Bundle, rule: AlertSpec, home: MonitorSpec | None) -> None:
+    """A value of many columns needs the one that is meant, or the rule would never hold."""
+    for term in rules.parse(rule.when).root.walk():
+        if not isinstance(term, Value):
+            continue
+        monitor = home.name if len(term.path) == 1 and home is not None else term.path[0]
+        found = next((v for (m, _), v in bundle.reference_values.items() if m == monitor), {}).get(term.path[-1])
+        if not isinstance(found, Mapping):
+            continue
+        if term.column is None:
+            example = f"{'.'.join(term.path)}({json.dumps(next(iter(found), '...'), ensure_ascii=False)})"
+            raise UnknownValue(
+                f"alert {rule.name!r}: {rule.when!r}: {term.path[-1]!r} has a value for each column; write {example}"
             )
 
 

@@ -86,6 +86,7 @@ class Explaining:
             deadline=float(min(spec.deadline, asked.get("deadline", np.inf))),
             seed=seed_of(request, self.version, spec.name, sorted(spec.component.options.items())),
             target=target,
+            outputs=() if target == "model" else ("score",),
         )
         return [explanation.to_json() for explanation in found]
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from sqlalchemy import Connection
 
 from vedette.config.plan import AlertSpec
+from vedette.config.rules import Rule
 from vedette.engine.bundle import Bundle
 from vedette.engine.reduce import alerts
 from vedette.store import leases, results, series
@@ -12,6 +16,7 @@ from vedette.store.database import Store
 from vedette.store.leases import Lease
 from vedette.store.results import StoredResult
 
+NEVER = -1e18  # an event time before all others
 LOOK_EVERY = 1.0  # seconds of silence between two looks at a rule about silence
 
 
@@ -33,32 +38,48 @@ class CrossAlerts:
         spec = next((m for m in self.bundle.plan.monitors if m.name == monitor), None)
         return spec.windows[0].name if spec is not None and spec.windows else None
 
-    def _latest(self, connection: Connection, monitor: str, series_id: int) -> list[StoredResult]:
-        window = self._window(monitor)
-        model = self.bundle.plan.model
-        return results.query(connection, model, monitor, window, "", series=series_id, limit=1, mature=True)
-
     def _judge(self, rule: AlertSpec, lease: Lease, watermark: float) -> None:
+        """At the end of every window that any of its monitors has closed since, whatever comes in one step."""
         parsed = alerts.parse_rule(rule.when)
         # a rule that reads no value is about silence, and any monitor's result breaks it
         monitors = sorted({path[0] for path in parsed.names} or {m.name for m in self.bundle.plan.monitors})
         with self.store.read() as connection:
             running = {s.monitor: s.id for s in series.active(connection, self.bundle.plan.model)}
             # what a retired series said last is about another configuration
-            latest = [self._latest(connection, m, running[m]) if m in running else [] for m in monitors]
-        found = {name: rows[0] for name, rows in zip(monitors, latest, strict=True) if rows}
-        newest = max((r.end for r in found.values()), default=-float("inf"))
-        at = max(newest, watermark) if "no_data" in rule.when else newest
-        if at < self._seen.get(rule.name, -float("inf")) + (LOOK_EVERY if at > newest else 0.0) or at == -float("inf"):
-            return
-        if at == self._seen.get(rule.name):
-            return
+            known = {m: running[m] for m in monitors if m in running}
+            latest = {m: self._results(connection, m, number, limit=1) for m, number in known.items()}
+            newest = max((r.end for rows in latest.values() for r in rows), default=NEVER)
+            times = self._times(parsed, rule, newest, watermark)
+            if not times:
+                return
+            judged = results.get_alert_state(connection, self.bundle.plan.model, rule.name, "", "").judged
+            before = {m: self._results(connection, m, number, until=judged, limit=1) for m, number in known.items()}
+            since = {m: self._results(connection, m, number, since=judged) for m, number in known.items()}
+        ends = {r.end for rows in since.values() for r in rows if r.end > judged}
         with self.store.write() as connection:
             leases.check(connection, lease)
             now = self.store.now(connection)
+            for at in sorted({*ends, *(time for time in times if time > judged)}):
+                found = {
+                    m: rows[-1] for m in known if (rows := [*before[m], *(r for r in since[m] if judged < r.end <= at)])
+                }
+                last = max((r.end for r in found.values()), default=NEVER)
+                alerts.judge(connection, self.bundle, rule, found, _silence(at, last), now, self.hooks, end=at)
+        self._seen[rule.name] = times[-1]
 
-            def silence(seconds: float) -> bool | None:
-                return watermark - newest > seconds
+    def _times(self, parsed: Rule, rule: AlertSpec, newest: float, watermark: float) -> list[float]:
+        """The newest result's end, and now for a rule about silence; empty where nothing is new."""
+        at = max(newest, watermark) if parsed.hears_silence else newest
+        seen = self._seen.get(rule.name, NEVER)
+        if at <= NEVER or at == seen or at < seen + (LOOK_EVERY if at > newest else 0.0):
+            return []
+        return [at]
 
-            alerts.judge(connection, self.bundle, rule, found, silence, now, self.hooks, end=at)
-        self._seen[rule.name] = at
+    def _results(self, connection: Connection, monitor: str, series_id: int, **filters: Any) -> list[StoredResult]:
+        window = self._window(monitor)
+        model = self.bundle.plan.model
+        return results.query(connection, model, monitor, window, "", series=series_id, mature=True, **filters)
+
+
+def _silence(at: float, last: float) -> Callable[[float], bool]:
+    return lambda seconds: at - last > seconds

@@ -148,5 +148,5 @@ def _own_labels(rows: Batch) -> list[Item]:
     if rows.labels is None or rows.ids is None or rows.rows is None:
         return []
     values = rows.labels.to_list()
-    gone = np.asarray([value is None for value in values])
+    gone = np.asarray([value is None for value in values], dtype=bool)
     return [{"id": str(rows.ids[i]), "row": int(rows.rows[i]), "label": values[i]} for i in np.flatnonzero(~gone)]

@@ -113,7 +113,8 @@ class Accumulator:
         self.failures.append(Failure(series, monitor, reason, before + rows))
 
     def _add_monitor(self, spec: MonitorSpec, series: int, views: Views, lags: Floats | None) -> Mask:
-        view = views.view(spec)
+        # until its label comes a row is only counted, also where the label is all that the monitor reads
+        view = views.batch if spec.of == "labels" and not self.labelled else views.view(spec)
         candidates = np.zeros(len(view), dtype=bool)
         for segment, of_segment in _groups(segment_keys(view, spec.by)):
             name = self._segment(series, str(segment))
