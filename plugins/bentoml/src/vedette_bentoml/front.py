@@ -23,6 +23,8 @@ TIMEOUT = 60.0  # an explanation may take long
 CONNECT_TIMEOUT = 5.0
 _HOP = frozenset({b"connection", b"keep-alive", b"transfer-encoding", b"te", b"trailer", b"upgrade"})
 _OURS = frozenset({b"content-length", b"accept-encoding"})  # the client that asks for us sets its own
+KEPT = httpx.Limits(keepalive_expiry=2.0)  # less than a server of BentoML keeps a connection: 5 s
+_BROKEN = (httpx.NetworkError, httpx.RemoteProtocolError)
 _FORWARDED = (b"x-forwarded-for", b"forwarded")
 
 
@@ -67,8 +69,7 @@ class Front:
             return
         try:
             body = await _read(receive, self.max_body)
-            asked = [*_kept(scope["headers"], _HOP | _OURS), (b"accept-encoding", b"identity")]
-            reply = await self._client(*where).request(scope["method"], _target(scope), headers=asked, content=body)
+            reply = await self._asked(scope, body, *where)
         except TooLarge as error:
             await answer(413, str(error), "body")(scope, receive, send)
         except httpx.HTTPError as error:
@@ -80,11 +81,23 @@ class Front:
             )
             await send({"type": "http.response.body", "body": reply.content})
 
+    async def _asked(self, scope: Scope, body: bytes, url: str, path: str | None) -> httpx.Response:
+        """Once more where a connection breaks: its worker may have died, and others have not.
+
+        Nothing comes twice of it: of labels that were stored already, the later are the same.
+        """
+        headers = [*_kept(scope["headers"], _HOP | _OURS), (b"accept-encoding", b"identity")]
+        client = self._client(url, path)
+        try:
+            return await client.request(scope["method"], _target(scope), headers=headers, content=body)
+        except _BROKEN:
+            return await client.request(scope["method"], _target(scope), headers=headers, content=body)
+
     def _client(self, url: str, path: str | None) -> httpx.AsyncClient:
         key = path or url
         if key not in self._clients:
             limits = httpx.Timeout(TIMEOUT, connect=CONNECT_TIMEOUT)
-            transport = httpx.AsyncHTTPTransport(uds=path) if path is not None else None
+            transport = httpx.AsyncHTTPTransport(uds=path, limits=KEPT)
             self._clients[key] = httpx.AsyncClient(
                 base_url=url, transport=transport, timeout=limits, trust_env=False, follow_redirects=False
             )
