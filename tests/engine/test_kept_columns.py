@@ -100,7 +100,7 @@ def test_metrics_of_labels_read_the_inputs_that_they_name(tmp_path: Path, monkey
         session.finish()
         got, live = values(session, "money"), values(session, "live")
         with session.store.read() as connection:
-            (block, *_) = predictions.blocks_between(connection, "fraud", START, START + 60, session.plan.schema)
+            ((_, block), *_) = predictions.blocks_between(connection, "fraud", START, START + 60, session.plan.schema)
     amount = frame["amount"].to_numpy()
     heavy = ~np.isnan(amount)
     assert got["money_found"] == pytest.approx(

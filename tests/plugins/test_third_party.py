@@ -53,7 +53,7 @@ def test_it_is_listed(site: Path) -> None:
     assert done.returncode == 0, done.stdout
     mine = {e["name"]: e for e in json.loads(done.stdout)["components"] if e["package"] == "vedette-plugin-example"}
     assert {(name, e["kind"], e["version"], e["state"]) for name, e in mine.items()} == {
-        ("entropy", "metric", "0.1.0", "ok"),
+        ("simpson", "metric", "0.1.0", "ok"),
         ("mean_shift", "drift", "0.1.0", "ok"),
         ("ice", "explainer", "0.1.0", "ok"),
         ("table", "sink", "0.1.0", "ok"),
@@ -90,15 +90,15 @@ import json, sqlite3, vedette
 from vedette.testing import MadeUpModel
 from vedette_specs import Event
 model = MadeUpModel("binary")
-entropy = vedette.make("entropy").compute(model.rows(500)).values["entropy"]["sector"]
+index = vedette.make("simpson").compute(model.rows(500)).values["simpson"]["sector"]
 sink = vedette.make("table", path={str(tmp_path / "events.db")!r})
 for _ in range(2):
     sink.emit(Event("e-1", "alert", "m", "d", "", 1.0, {{"state": "firing"}}))
 rows = sqlite3.connect({str(tmp_path / "events.db")!r}).execute("select count(*) from events").fetchone()[0]
-print(json.dumps([entropy, rows, vedette.make("ice").fit(model.rows(300)).is_fitted()]))
+print(json.dumps([index, rows, vedette.make("ice").fit(model.rows(300)).is_fitted()]))
 """
-    entropy, rows, fitted = answer(site, code)
-    assert 1.0 < entropy < 1.585
+    index, rows, fitted = answer(site, code)
+    assert 0.5 < index < 0.667
     assert (rows, fitted) == (1, True)
 
 
@@ -134,7 +134,7 @@ reference: reference.csv
 schema: {label: label, positive: "yes", features: {x: numeric, kind: category}}
 store: sqlite:///store.db
 monitors:
-  variety: {metrics: [entropy], window: 100 rows}
+  variety: {metrics: [simpson], window: 100 rows}
   moved: {detect: {use: mean_shift, alpha: 0.001}, window: 100 rows, alert: {when: drifted, severity: page}}
 explainers:
   curve: {use: ice}
@@ -154,11 +154,11 @@ with vedette.Session("monitors.yaml", event_time=True, predict=lambda b: b.matri
     session.finish()
     while session.runtime.workers["default"].dispatcher.step():
         pass
-    entropy = session.results("variety")[-1]["values"]
+    variety = session.results("variety")[-1]["values"]
     drifted = [r["values"]["drifted"] for r in session.results("moved")]
     plugins = {c.use: session.registry.find(c.use).distribution for m in session.plan.monitors for c in m.components}
 kept = sqlite3.connect("events.db").execute("select count(*) from events").fetchone()[0]
-print(json.dumps([entropy, drifted, plugins, list(explained[0]["data"]), kept]))
+print(json.dumps([variety, drifted, plugins, list(explained[0]["data"]), kept]))
 """
 
 
@@ -167,11 +167,11 @@ def test_yaml_uses_its_metric_detector_explainer_and_sink(
 ) -> None:
     (tmp_path / "monitors.yaml").write_text(YAML)
     monkeypatch.chdir(tmp_path)
-    entropy, drifted, plugins, explained, kept = answer(site, SESSION)
-    assert 0.9 < entropy["entropy"]["kind"] <= 1.0
+    variety, drifted, plugins, explained, kept = answer(site, SESSION)
+    assert 0.45 < variety["simpson"]["kind"] <= 0.5
     assert drifted[0] == 0
     assert drifted[-1] == 1
-    assert plugins == {"entropy": "vedette-plugin-example", "mean_shift": "vedette-plugin-example"}
+    assert plugins == {"simpson": "vedette-plugin-example", "mean_shift": "vedette-plugin-example"}
     assert explained
     assert kept >= 1
 
@@ -180,4 +180,4 @@ def test_yaml_that_names_what_is_not_installed_says_what_there_is(tmp_path: Path
     (tmp_path / "monitors.yaml").write_text(YAML)
     done = run(tmp_path, "from vedette.cli import main; main()", "check", str(tmp_path / "monitors.yaml"))
     assert done.returncode == 2
-    assert "there is no metric 'entropy'" in done.stderr + done.stdout
+    assert "there is no metric 'simpson'" in done.stderr + done.stdout

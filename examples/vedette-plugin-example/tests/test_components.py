@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 import vedette_plugin_example
-from vedette_plugin_example.entropy import Entropy
 from vedette_plugin_example.ice import Ice
 from vedette_plugin_example.mean_shift import MeanShift
+from vedette_plugin_example.simpson import Simpson
 
 from vedette.plugins import load_registry
 from vedette.testing import MadeUpModel, binary_classification
@@ -20,7 +20,7 @@ def test_all_are_registered() -> None:
     registry = load_registry([], {"example": vedette_plugin_example})
     assert registry.failures == ()
     assert {(r.kind, r.name) for r in registry.components} == {
-        ("metric", "entropy"),
+        ("metric", "simpson"),
         ("drift", "mean_shift"),
         ("explainer", "ice"),
         ("sink", "table"),
@@ -29,16 +29,16 @@ def test_all_are_registered() -> None:
         registry.load(registered.name)
 
 
-def test_entropy_of_even_categories() -> None:
+def test_even_categories_are_diverse() -> None:
     rows = Batch({"a": category(["x", "y", "z", "w"] * 5), "b": category(["x", None] * 10)})
-    result = Entropy().compute(rows)
-    assert result.values == {"entropy": {"a": pytest.approx(2.0), "b": 0.0}}
+    result = Simpson().compute(rows)
+    assert result.values == {"simpson": {"a": pytest.approx(0.75), "b": 0.0}}
 
 
-def test_entropy_joins_rare_categories() -> None:
+def test_rare_categories_are_joined() -> None:
     rows = Batch({"a": category(["x"] * 8 + ["y", "z", "u", "v"])})
-    (bits,) = Entropy(limit=2).compute(rows).values["entropy"].values()
-    assert bits == pytest.approx(-(2 / 3) * math.log2(2 / 3) - (1 / 3) * math.log2(1 / 3))
+    (index,) = Simpson(limit=2).compute(rows).values["simpson"].values()
+    assert index == pytest.approx(1 - (2 / 3) ** 2 - (1 / 3) ** 2)
 
 
 def test_mean_shift_names_the_feature_that_moved() -> None:

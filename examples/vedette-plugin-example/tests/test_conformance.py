@@ -6,15 +6,15 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from vedette_plugin_example.entropy import Entropy
 from vedette_plugin_example.ice import Ice
 from vedette_plugin_example.mean_shift import MeanShift
+from vedette_plugin_example.simpson import Simpson
 from vedette_plugin_example.table import Table
 
 from vedette.testing import Subject, check_component, parametrize_components, run
 
 
-@parametrize_components([Entropy, MeanShift, Subject(Ice(points=5))])
+@parametrize_components([Simpson, MeanShift, Subject(Ice(points=5))])
 def test_conformance(check) -> None:
     run(check)
 

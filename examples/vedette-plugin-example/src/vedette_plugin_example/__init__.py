@@ -19,7 +19,7 @@ def _component(kind: str, name: str, cls: str, summary: str) -> Component:
 
 @hookimpl
 def vedette_register_metrics() -> Iterable[Component]:
-    yield _component("metric", "entropy", "Entropy", "entropy of category columns, in bits")
+    yield _component("metric", "simpson", "Simpson", "diversity of category columns, from 0 to 1")
 
 
 @hookimpl

@@ -1,4 +1,4 @@
-"""Entropy of category columns."""
+"""Diversity of category columns."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 from vedette_specs import Batch, Metric, Result, ResultContext, State, Tags
 
 
-class Entropy(Metric):
-    """Shannon entropy in bits per category column: value `entropy`, 0 where all rows are alike.
+class Simpson(Metric):
+    """Simpson's index per category column: value `simpson`, how probably two rows differ; 0 where all are alike.
 
     columns: category input columns; all of them when None.
     limit: most categories counted a column; what is rarer counts as one category.
-    Missing values are left out. Source: Shannon, "A mathematical theory of communication" (1948).
+    Missing values are left out. Source: Simpson, "Measurement of diversity" (1949).
     """
 
     tags = Tags(modalities=("category",))
@@ -45,12 +45,12 @@ class Entropy(Metric):
     def result(self, state: State, ctx: ResultContext) -> Result:
         known = {name: counts for name, counts in sorted(state["counts"].items()) if counts}
         if not known:
-            return Result({"entropy": None}, state["n"], "insufficient")
-        return Result({"entropy": {name: self._bits(counts) for name, counts in known.items()}}, state["n"])
+            return Result({"simpson": None}, state["n"], "insufficient")
+        return Result({"simpson": {name: self._index(counts) for name, counts in known.items()}}, state["n"])
 
-    def _bits(self, counts: dict[str, int]) -> float:
+    def _index(self, counts: dict[str, int]) -> float:
         n = np.sort(np.array(list(counts.values()), dtype=np.float64))[::-1]
         if len(n) > self.limit:
             n = np.append(n[: self.limit - 1], n[self.limit - 1 :].sum())
         p = n / n.sum()
-        return float(-(p * np.log2(p)).sum()) + 0.0
+        return float(1 - (p**2).sum())
