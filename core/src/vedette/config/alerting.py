@@ -59,7 +59,8 @@ def joint_alerts(ctx: Context) -> tuple[AlertSpec, ...]:
 
 
 def _spec(name: str, when: str, monitor: str, section: RuleSection) -> AlertSpec:
-    return AlertSpec(name, when, monitor, section.severity, section.hold.count, section.hold.seconds)
+    hold, keep = section.hold, section.keep_firing_for
+    return AlertSpec(name, when, monitor, section.severity, hold.count, hold.seconds, keep.count, keep.seconds)
 
 
 def _monitors_known(ctx: Context, path: Path, rule: Rule) -> bool:

@@ -129,10 +129,13 @@ Used = Annotated[UseSection, BeforeValidator(shorthand("use"), json_schema_input
 
 
 class RuleSection(Section):
-    """When to raise an alert, and for how long the rule must hold first."""
+    """When to raise an alert, for how long the rule must hold first, and when it is over."""
 
     when: str | None = None
     hold: HoldText = Field(default=values.Hold(), alias="for", description="3: evaluations; 10m: event time")
+    keep_firing_for: HoldText = Field(
+        default=values.Hold(), description="How long the rule must not have held, for a firing alert to be resolved"
+    )
     severity: Severity = "warn"
 
 

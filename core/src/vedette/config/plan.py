@@ -54,7 +54,10 @@ class WindowSpec:
 
 @dataclass(frozen=True)
 class AlertSpec:
-    """A rule. monitor: its home ("" for a rule over several). for_count evaluations or for_seconds of event time."""
+    """A rule. monitor: its home ("" for a rule over several). for_count evaluations or for_seconds of event time.
+
+    keep_count, keep_seconds: a firing alert is resolved when the rule has not held for so many evaluations, so long.
+    """
 
     name: str
     when: str
@@ -62,6 +65,8 @@ class AlertSpec:
     severity: str = "warn"
     for_count: int = 1
     for_seconds: float = 0.0
+    keep_count: int = 1
+    keep_seconds: float = 0.0
 
 
 @dataclass(frozen=True)

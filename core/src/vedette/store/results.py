@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from sqlalchemy import Connection, and_, or_, select, update
@@ -135,13 +135,25 @@ def put_memory(connection: Connection, series: int, name: str, tick: int, value:
 
 @dataclass(frozen=True)
 class AlertState:
-    """state: inactive, pending or firing; count: evaluations in a row that held; since: when they began."""
+    """state: inactive, pending or firing; count: evaluations in a row that held; since: when they began.
+
+    quiet, lapsed, lapsed_since: while firing, the rows and evaluations since the rule held last, and when these began.
+    """
 
     state: str = "inactive"
     since: float = 0.0
     count: int = 0
     judged: float = -1e18
-    quiet: int = 0  # rows since the rule held last, while firing
+    quiet: int = 0
+    lapsed: int = 0
+    lapsed_since: float = 0.0
+    told: str = ""  # the last state whose event went to the sinks
+    withheld: str = ""  # the event that they get when a silence ends, as JSON
+    acknowledged: str = ""  # by whom and when, as JSON
+    memory: bytes | None = None  # of a change-point rule
+
+
+STATE_COLUMNS = tuple(field.name for field in fields(AlertState))
 
 
 def get_alert_state(connection: Connection, model: str, rule: str, segment: str, window: str) -> AlertState:
@@ -185,7 +197,7 @@ def alert_history(connection: Connection, model: str, since: float | None = None
 
 
 def _alert_state(row: Any) -> AlertState:
-    return AlertState(row.state, row.since, row._mapping["count"], row.judged, row.quiet)
+    return AlertState(**{name: row._mapping[name] for name in STATE_COLUMNS})
 
 
 def _stored(row: Any) -> StoredResult:

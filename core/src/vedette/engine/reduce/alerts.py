@@ -137,17 +137,26 @@ def advance(
     if holds is None:
         return state, None
     if not holds:
-        if state.state == "firing" and state.quiet + rows < quiet_rows:
-            return replace(state, quiet=state.quiet + rows), None
-        change: Change | None = "resolved" if state.state == "firing" else None
-        return AlertState(judged=end), change
+        if state.state != "firing":
+            return AlertState(judged=end), None
+        lapsed = _lapsed(state, end, rows)
+        over = lapsed.quiet >= quiet_rows and lapsed.lapsed >= rule.keep_count
+        if over and end - lapsed.lapsed_since >= rule.keep_seconds:
+            return AlertState(judged=end), "resolved"
+        return lapsed, None
     since = state.since if state.count else end
     count = state.count + 1
     if state.state == "firing":
-        return replace(state, count=count, quiet=0), None
+        return replace(state, count=count, quiet=0, lapsed=0, lapsed_since=0.0), None
     if count >= rule.for_count and end - since >= rule.for_seconds:
         return AlertState("firing", since, count, end), "firing"
     return AlertState("pending", since, count, end), "pending" if state.state != "pending" else None
+
+
+def _lapsed(state: AlertState, end: float, rows: int) -> AlertState:
+    """A firing alert after an evaluation in which its rule did not hold."""
+    since = state.lapsed_since if state.lapsed else end
+    return replace(state, quiet=state.quiet + rows, lapsed=state.lapsed + 1, lapsed_since=since)
 
 
 def _shown(state: AlertState) -> Any:
