@@ -228,6 +228,11 @@ class Plan:
         return tuple(m for m in self.monitors if m.pool == pool)
 
     @property
+    def rules(self) -> tuple[AlertSpec, ...]:
+        """All alert rules: the monitors' own, then those over several."""
+        return (*(m.alert for m in self.monitors if m.alert is not None), *self.alerts)
+
+    @property
     def worker_pools(self) -> tuple[str, ...]:
         """Pools that batches are shipped to; the first one also keeps the predictions."""
         used = {m.pool for m in self.monitors} | {"default"}

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection
 
 from vedette.engine.bundle import Bundle
-from vedette.engine.reduce import alerts
+from vedette.engine.reduce.telling import announce
 from vedette.engine.running import pool_id
 from vedette.store import results, series
 from vedette.store.database import Store
@@ -103,6 +103,7 @@ def _resolve_alerts(
         details = {**body.get("details", {}), "reason": "config_changed"}
         alert = Alert(**{**fields, "state": "resolved", "details": details})
         cleared = AlertState(judged=state.judged)
-        results.put_alert_state(connection, model, alert.rule, alert.segment, alert.window, cleared, alert.to_json())
         if state.state == "firing":
-            alerts.record(connection, bundle, alert, now, now, bundle.registry.hook.listens())
+            hooks = bundle.registry.hook.listens()
+            cleared, _ = announce(connection, bundle, alert, state, cleared, now, now, hooks)
+        results.put_alert_state(connection, model, alert.rule, alert.segment, alert.window, cleared, alert.to_json())

@@ -12,8 +12,8 @@ from sqlalchemy import Connection
 from vedette.config import rules
 from vedette.config.plan import AlertSpec
 from vedette.engine.bundle import Bundle
-from vedette.engine.events import make_event
-from vedette.store import outbox, results
+from vedette.engine.reduce.telling import announce
+from vedette.store import results
 from vedette.store.results import AlertState, StoredResult
 from vedette_specs.results import Alert, Event
 
@@ -96,7 +96,7 @@ def judge(
     segment, window = (first.segment, first.window) if first is not None else ("", "")
     at = end if end is not None else max((r.end for r in found.values()), default=now)
     model = bundle.plan.model
-    state = results.get_alert_state(connection, model, rule.name, segment, window)
+    state = results.get_alert_state(connection, model, rule.name, segment, window, lock=True)
     if at <= state.judged and not any_order:
         return []
     scope = ResultScope(connection, bundle, found, home, silence)
@@ -107,22 +107,18 @@ def judge(
     details = {"results": {name: result.id for name, result in found.items() if result.id}, "window_end": at}
     alert = Alert(rule.name, home, segment, window, change or _shown(after), rule.severity, after.since, value,
                   rule.when, details)  # fmt: skip
+    after, events = _remembering(state, after), []
+    if change is not None:
+        after, event = announce(connection, bundle, alert, state, after, at, now, hooks)
+        events.append(event)
     results.put_alert_state(connection, model, rule.name, segment, window, after, alert.to_json())
-    if change is None:
-        return []
-    return [record(connection, bundle, alert, at, now, hooks)]
+    return events
 
 
-def record(connection: Connection, bundle: Bundle, alert: Alert, at: float, now: float, hooks: bool = False) -> Event:
-    """Write a change of an alert's state to the history and to the outbox."""
-    model = bundle.plan.model
-    body = alert.to_json() | {"time": at}
-    results.add_alert(connection, model, body, at)
-    event = make_event(
-        "alert", model, alert.monitor, alert.segment, at, body, alert.rule, alert.window, alert.state, at
-    )
-    outbox.put(connection, bundle.plan, event, now, hooks)
-    return event
+def _remembering(before: AlertState, after: AlertState) -> AlertState:
+    """What an evaluation does not touch; an acknowledgement ends with its alert."""
+    acknowledged = "" if after.state == "inactive" else before.acknowledged
+    return replace(after, told=before.told, withheld=before.withheld, acknowledged=acknowledged, memory=before.memory)
 
 
 Change = Literal["pending", "firing", "resolved"]
