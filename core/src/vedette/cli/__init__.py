@@ -22,7 +22,7 @@ COMMANDS: tuple[str, ...] = (
     "vedette.cli.status",
     "vedette.cli.labels",
     "vedette.cli.silence",
-    "vedette.cli.try_sinks",
+    "vedette.cli.test_alert",
     "vedette.cli.plugins",
     "vedette.cli.new_plugin",
 )
