@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from vedette.config import values
 from vedette.config.fields import (
+    BudgetText,
     ClassName,
     Count,
     HoldText,
@@ -30,6 +31,7 @@ from vedette.config.fields import (
 from vedette_specs.results import EventKind
 from vedette_specs.schema import Task
 
+ChangeMethod = Literal["cusum", "page_hinkley", "conformal"]
 Severity = Literal["info", "warn", "page"]
 TokenScope = Literal["read", "write", "explain"]
 FeatureKind = Literal["numeric", "category", "text", "image", "embedding", "auto"]
@@ -136,6 +138,10 @@ class RuleSection(Section):
     keep_firing_for: HoldText = Field(
         default=values.Hold(), description="How long the rule must not have held, for a firing alert to be resolved"
     )
+    change: ChangeMethod | None = Field(
+        default=None, description="`when` is a number, and the alert is that it has changed"
+    )
+    false_alarms: BudgetText | None = Field(default=None, description="1 per 30d, 1 per 500 windows, 1 per 100000 rows")
     severity: Severity = "warn"
 
 

@@ -59,7 +59,7 @@ def _check_rest(ctx: Context, name: str, section: MonitorSection) -> None:
     resolve_windows(ctx, (*path, "window"), section.window or ())
     _check_names(ctx, path, section)
     if section.alert and section.alert.when is not None:
-        check_own_rule(ctx, (*path, "alert", "when"), section.alert.when)
+        check_own_rule(ctx, (*path, "alert"), section.alert)
     if section.explain is not None:
         ctx.known((*path, "explain", "use"), section.explain.use, "explainers", "explainer")
 
@@ -195,14 +195,15 @@ def _monitor(ctx: Context, name: str, draft: _Draft, pool: str) -> MonitorSpec:
     section = draft.section
     path: Path = ("monitors", name)
     _check_names(ctx, path, section)
+    windows = _windows(ctx, (*path, "window"), draft)
     return MonitorSpec(
         name=name,
         components=tuple(spec for spec, _ in draft.loaded),
         of=section.of,
-        windows=_windows(ctx, (*path, "window"), draft),
+        windows=windows,
         by=section.by,
         preprocess=section.preprocess,
-        alert=monitor_alert(ctx, (*path, "alert"), name, draft.kind, section.alert),
+        alert=monitor_alert(ctx, (*path, "alert"), name, draft.kind, section.alert, windows),
         explain=_explain(ctx, (*path, "explain"), draft),
         pool=pool,
         fdr=draft.fdr,

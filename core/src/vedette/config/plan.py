@@ -57,6 +57,8 @@ class AlertSpec:
     """A rule. monitor: its home ("" for a rule over several). for_count evaluations or for_seconds of event time.
 
     keep_count, keep_seconds: a firing alert is resolved when the rule has not held for so many evaluations, so long.
+    change: "", or the method that looks for a change of the number `when`.  run_lengths: by window ("" for a rule over
+    several monitors, "tick" for a detector's ticks), the evaluations between two of its false alarms on average.
     """
 
     name: str
@@ -67,6 +69,13 @@ class AlertSpec:
     for_seconds: float = 0.0
     keep_count: int = 1
     keep_seconds: float = 0.0
+    change: str = ""
+    run_lengths: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def said(self) -> str:
+        """For people: what is alarming."""
+        return f"{self.when} has changed ({self.change})" if self.change else self.when
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ class Service:
             "pool": spec.pool,
             "by": list(spec.by),
             "windows": [w.name for w in spec.windows],
-            "alert": spec.alert.when if spec.alert else None,
+            "alert": spec.alert.said if spec.alert else None,
             "status": row.status if row else "not deployed",
             "reason": row.reason if row else None,
             "rows": rows,

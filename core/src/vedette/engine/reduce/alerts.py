@@ -7,11 +7,14 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Literal
 
+import numpy as np
 from sqlalchemy import Connection
 
 from vedette.config import rules
 from vedette.config.plan import AlertSpec
 from vedette.engine.bundle import Bundle
+from vedette.engine.change_points.watching import Watch
+from vedette.engine.events import event_id, seed_of
 from vedette.engine.reduce.telling import announce
 from vedette.store import results
 from vedette.store.results import AlertState, StoredResult
@@ -100,14 +103,18 @@ def judge(
     if at <= state.judged and not any_order:
         return []
     scope = ResultScope(connection, bundle, found, home, silence)
-    holds = parse_rule(rule.when).evaluate(scope)
+    details: dict[str, Any] = {"results": {n: r.id for n, r in found.items() if r.id}, "window_end": at}
+    if rule.change:
+        holds, value, memory, look = watch(rule, scope, state.memory, segment, window, at)
+        details["change"] = look
+    else:
+        holds, memory = parse_rule(rule.when).evaluate(scope), state.memory
+        value = scope.read[0] if scope.read else None
     rows = first.n if first is not None else 0
     after, change = advance(state, None if holds is None else bool(holds), at, rule, rows, quiet_rows)
-    value = scope.read[0] if scope.read else None
-    details = {"results": {name: result.id for name, result in found.items() if result.id}, "window_end": at}
     alert = Alert(rule.name, home, segment, window, change or _shown(after), rule.severity, after.since, value,
-                  rule.when, details)  # fmt: skip
-    after, events = _remembering(state, after), []
+                  rule.said, details)  # fmt: skip
+    after, events = replace(_remembering(state, after), memory=memory), []
     if change is not None:
         after, event = announce(connection, bundle, alert, state, after, at, now, hooks)
         events.append(event)
@@ -119,6 +126,28 @@ def _remembering(before: AlertState, after: AlertState) -> AlertState:
     """What an evaluation does not touch; an acknowledgement ends with its alert."""
     acknowledged = "" if after.state == "inactive" else before.acknowledged
     return replace(after, told=before.told, withheld=before.withheld, acknowledged=acknowledged, memory=before.memory)
+
+
+def watch(
+    rule: AlertSpec, scope: ResultScope, memory: bytes | None, segment: str, window: str, end: float
+) -> tuple[bool | None, float | None, bytes | None, dict[str, Any] | None]:
+    """Feed a rule's number to its detector: (whether it has changed, the number, the memory, what it showed).
+
+    Only the successive windows that do not overlap are fed, and what is not known is not.
+    """
+    value = parse_rule(rule.when).root.amount(scope)
+    if value is None or not scope.found:
+        return None, value, memory, None
+    length = rule.run_lengths[window]
+    numbers = sorted({result.series for result in scope.found.values()})
+    key = event_id(rule.when, rule.change, length, *numbers)
+    method: Any = rule.change
+    before = Watch.from_bytes(memory, method, key, numbers[-1])
+    if before is None or min(result.start for result in scope.found.values()) < before.end:
+        return None, value, memory, None
+    rng = np.random.default_rng(seed_of(rule.name, segment, window, end))
+    after, look = before.feed(value, end, method, length, rng)
+    return look.alarm, value, after.to_bytes(), look.to_json()
 
 
 Change = Literal["pending", "firing", "resolved"]
