@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from vedette.config.alerting import check_own_rule, monitor_alert
@@ -13,7 +13,7 @@ from vedette.config.resolving import Context
 from vedette.config.tree import Path
 from vedette.config.using import DETECTORS, METRICS, check_fit, use_component
 from vedette.config.windows import default_window, resolve_windows
-from vedette_specs import BaseComponent
+from vedette_specs import BaseComponent, Metric
 from vedette_specs.hooks import ComponentKind
 
 INPUTS = ("inputs", "prediction", "probabilities", "labels")
@@ -48,6 +48,7 @@ def resolve_monitors(ctx: Context, sections: Mapping[str, MonitorSection]) -> tu
         if draft is not None:
             _check_source(ctx, name, draft, drafts.get(sources[name] or ""))
             found.append(_monitor(ctx, name, draft, pools[name]))
+            _check_changes(ctx, name, found[-1].windows, drafts, pools)
         else:
             _check_rest(ctx, name, sections[name])
     return tuple(found)
@@ -212,11 +213,45 @@ def _monitor(ctx: Context, name: str, draft: _Draft, pool: str) -> MonitorSpec:
 def _windows(ctx: Context, path: Path, draft: _Draft) -> tuple[WindowSpec, ...]:
     said = draft.section.window
     if draft.kind in WINDOWED:
-        return (default_window(),) if said is None else resolve_windows(ctx, path, said)
+        windows = (default_window(),) if said is None else resolve_windows(ctx, path, said)
+        if any(window.half_life for window in windows):
+            _check_decay(ctx, path, draft)
+        return windows
     if said is not None:
         why = "is sequential" if draft.kind == "change" else "scores row by row"
         ctx.fault(path, f"{draft.loaded[0][0].use} {why}: it takes no window", key=True)
     return ()
+
+
+def _check_decay(ctx: Context, path: Path, draft: _Draft) -> None:
+    for spec, cls in draft.loaded:
+        if not (issubclass(cls, Metric) and cls.additive):
+            ctx.fault(path, f"half_life: {spec.use} cannot decay: its state does not say how much a row counts")
+
+
+def _check_changes(
+    ctx: Context,
+    name: str,
+    windows: Sequence[WindowSpec],
+    drafts: Mapping[str, _Draft | None],
+    pools: Mapping[str, str],
+) -> None:
+    """Windows that begin at a change: the monitor that finds it closes its ticks first, so it is in the same pool."""
+    path: Path = ("monitors", name, "window")
+    for source in (window.since for window in windows if window.since):
+        if source not in ctx.monitor_names:
+            ctx.fault(path, f"since: there is no monitor {source!r}{did_you_mean(source, ctx.monitor_names)}")
+            continue
+        draft = drafts.get(source)
+        if draft is None:
+            continue
+        own = ctx.document.monitors[name].by if ctx.document.monitors else ()
+        if draft.kind != "change":
+            ctx.fault(path, f"since: {source!r} detects no changes: it is a {draft.kind} monitor")
+        elif pools[source] != pools[name]:
+            ctx.fault(path, f"since: {source!r} runs in the pool {pools[source]!r}, {name!r} in {pools[name]!r}")
+        elif draft.section.by and draft.section.by != own:
+            ctx.fault(path, f"since: {source!r} has segments by {', '.join(draft.section.by)}: {name!r} needs the same")
 
 
 def _check_segments(ctx: Context, path: Path, by: tuple[str, ...]) -> None:

@@ -17,7 +17,7 @@ from vedette.engine.reduce import alerts
 from vedette.engine.reduce.evaluate import Evaluator, body_of, with_labels
 from vedette.engine.reduce.moving import MovingWindows, merged_panes
 from vedette.engine.reduce.recompute import recompute_tick
-from vedette.engine.reduce.windows import Span, ended_windows, join_all
+from vedette.engine.reduce.windows import Span
 from vedette.engine.running import Bundles
 from vedette.engine.work.accumulate import Failure
 from vedette.engine.work.flags import OutlierFlags
@@ -67,7 +67,7 @@ class SeriesReducer:
         self.tick = spec.tick
         self.model = bundle.plan.model
         self._evaluators: dict[str, Evaluator] = {}
-        self._windows = MovingWindows(series_id, self.tick, self.evaluator)
+        self._windows = MovingWindows(series_id, self.tick, self.evaluator, self._alarms)
 
     @property
     def grace(self) -> float:
@@ -98,8 +98,18 @@ class SeriesReducer:
             raise
         return more
 
+    def _alarms(self, connection: Connection, monitor: str, segment: str, first: int, end: int) -> list[int]:
+        """Ascending ticks, in [first, end), at which alarms of a monitor that detects changes had come."""
+        spec = next(m for m in self.bundle.plan.monitors if m.name == monitor)
+        running = next((s for s in series.active(connection, self.model) if s.monitor == monitor), None)
+        if running is None:
+            return []
+        place = segment if spec.by else ""
+        times = results.alarms(connection, running.id, TICKS, place, first * self.tick, end * self.tick)
+        return [math.ceil(time / self.tick - 1e-9) for time in times]
+
     def _windows_by_time(self) -> list[WindowSpec]:
-        return [w for w in self.spec.windows if w.span is not None or w.lifetime]
+        return [w for w in self.spec.windows if w.rows is None]
 
     def _plan(self, connection: Connection, row: Series, parts: Sequence[Pane], upto: int, watermark: float) -> Closing:
         closing = Closing()
@@ -253,7 +263,7 @@ class SeriesReducer:
     def _begin_late(self, connection: Connection, segment: str, tick: int, closed: int) -> None:
         """Windows that held no row when they ended have no result to revise: it begins with their late rows."""
         for window in self._windows_by_time():
-            for first, end in ended_windows(window, self.tick, tick, closed):
+            for first, end in self._windows.ended(connection, segment, window, tick, closed):
                 start = first * self.tick, end * self.tick
                 blank = self._stored(segment, window.name, *start, results.BLANK, 0, "insufficient", {})
                 results.begin(connection, replace(blank, dirty=True, judged=False))
@@ -322,8 +332,8 @@ class SeriesReducer:
         if any(w.lifetime and w.name == old.window for w in self.spec.windows):
             first = series.BEFORE_ALL
         held = panes.closed_range(connection, self.id, old.segment, first, stop)
-        merged = join_all([self._merged([p], old.segment) for p in held], self.evaluator(old.segment).merge)
         window = next((w for w in self.spec.windows if w.name == old.window), WindowSpec(old.window))
+        merged = self._windows.merged(window, old.segment, held, stop)
         span = merged if merged is not None else Span(first, stop, 0, {})
         start = span.first * self.tick if first == series.BEFORE_ALL else old.start
         fresh = self._result(old.segment, window, span, start, old.end, old.revision + 1, watermark)

@@ -43,6 +43,16 @@ class Evaluator:
                     merged[part.alias] = self._guard(component.merge, left[part.alias], right[part.alias])
         return merged
 
+    def scale(self, span: Span, factor: float) -> Span:
+        """A span whose rows count `factor` times as much."""
+        states = dict(span.states)
+        for part in self.spec.components:
+            component = self.component(part)
+            if component is not None and part.alias in states:
+                states[part.alias] = self._guard(component.scale, states[part.alias], factor)
+        labelled, lag = round(span.labelled * factor), span.lag * factor
+        return Span(span.first, span.stop, round(span.rows * factor), states, labelled, lag)
+
     def result(self, span: Span, window: str, start: float, end: float, revision: int) -> Result:
         """The monitor's result on a merged span of ticks."""
         seed = seed_of(self.spec.name, window, self.segment, end)
