@@ -166,6 +166,14 @@ class ExplainSection(Section):
 Explain = Annotated[ExplainSection, BeforeValidator(shorthand("use"), json_schema_input_type=str | ExplainSection)]
 
 
+class CompareSection(Section):
+    """Segments of an attribute or column beside one of them: versions, or canary and default."""
+
+    by: str
+    base: ClassName = Field(description="Its value in the segment that the others are compared with")
+    level: Annotated[Number, Field(gt=0, lt=1)] = 0.95
+
+
 class MonitorSection(Section):
     """Metrics or one detector on an input; exactly one of `metrics` and `detect`."""
 
@@ -179,6 +187,7 @@ class MonitorSection(Section):
         | None
     ) = None
     by: Names = ()
+    compare: CompareSection | None = None
     preprocess: Names = ()
     alert: Alert | None = None
     explain: Explain | None = None

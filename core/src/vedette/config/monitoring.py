@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from vedette.config.alerting import check_own_rule, monitor_alert
 from vedette.config.faults import did_you_mean
 from vedette.config.models import ComponentSection, MonitorSection
-from vedette.config.plan import ComponentSpec, ExplainSpec, MonitorSpec, WindowSpec
+from vedette.config.plan import CompareSpec, ComponentSpec, ExplainSpec, MonitorSpec, WindowSpec
 from vedette.config.resolving import Context
 from vedette.config.tree import Path
 from vedette.config.using import DETECTORS, METRICS, check_fit, use_component
-from vedette.config.windows import default_window, resolve_windows
+from vedette.config.windows import DEFAULT_ROWS, default_window, resolve_windows
 from vedette_specs import BaseComponent, Metric
 from vedette_specs.hooks import ComponentKind
 
@@ -69,6 +69,8 @@ def _check_names(ctx: Context, path: Path, section: MonitorSection) -> None:
     for index, preprocessor in enumerate(section.preprocess):
         ctx.known((*path, "preprocess", index), preprocessor, "preprocessors", "preprocessor")
     _check_segments(ctx, (*path, "by"), section.by)
+    if section.compare is not None:
+        _check_segments(ctx, (*path, "compare"), (section.compare.by,))
 
 
 def _draft(ctx: Context, path: Path, section: MonitorSection) -> _Draft | None:
@@ -201,7 +203,8 @@ def _monitor(ctx: Context, name: str, draft: _Draft, pool: str) -> MonitorSpec:
         components=tuple(spec for spec, _ in draft.loaded),
         of=section.of,
         windows=_windows(ctx, (*path, "window"), draft),
-        by=section.by,
+        by=_by(section),
+        compare=_compare(ctx, (*path, "compare"), draft),
         preprocess=section.preprocess,
         alert=monitor_alert(ctx, (*path, "alert"), name, draft.kind, section.alert),
         explain=_explain(ctx, (*path, "explain"), draft),
@@ -221,6 +224,24 @@ def _windows(ctx: Context, path: Path, draft: _Draft) -> tuple[WindowSpec, ...]:
         why = "is sequential" if draft.kind == "change" else "scores row by row"
         ctx.fault(path, f"{draft.loaded[0][0].use} {why}: it takes no window", key=True)
     return ()
+
+
+def _by(section: MonitorSection) -> tuple[str, ...]:
+    """Segment columns; the one that is compared comes last."""
+    compare = section.compare
+    return section.by if compare is None else (*(name for name in section.by if name != compare.by), compare.by)
+
+
+def _compare(ctx: Context, path: Path, draft: _Draft) -> CompareSpec | None:
+    said = draft.section.compare
+    if said is None:
+        return None
+    windows = resolve_windows(ctx.trial(), path, draft.section.window or (f"{DEFAULT_ROWS} rows",))
+    if draft.kind != "metric":
+        ctx.fault(path, f"compare: metrics are compared, not what a {draft.kind} monitor finds", key=True)
+    elif not all(w.calendar or (w.span and not w.since) for w in windows):
+        ctx.fault(path, "compare: segments are compared over one time: 'window' needs a span or a calendar", key=True)
+    return CompareSpec(said.by, said.base, said.level)
 
 
 def _check_decay(ctx: Context, path: Path, draft: _Draft) -> None:

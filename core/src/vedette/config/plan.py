@@ -15,6 +15,7 @@ from vedette_specs.schema import Schema
 
 DEFAULT_TICK = 1.0  # seconds: windows by rows, sequential and per-row detectors
 DAY, QUARTER_HOUR = 86_400.0, 900.0  # seconds: calendar days begin at whole days of UTC, or quarters of an hour
+BLOCKS = 20  # ticks that a window is cut into at least, where the spread between them is looked at
 HALF_LIVES = 32  # how far a decaying window reaches back: what is older would count less than 2^-32 of a row
 Payloads = Literal["flagged", "all", "none"] | float
 
@@ -88,6 +89,15 @@ class AlertSpec:
 
 
 @dataclass(frozen=True)
+class CompareSpec:
+    """Segments by `by` beside the one in which it is `base`; level of the intervals of the differences."""
+
+    by: str
+    base: str
+    level: float = 0.95
+
+
+@dataclass(frozen=True)
 class ExplainSpec:
     """Explain flagged rows with an explainer, at most `at_most` per `per` seconds."""
 
@@ -109,6 +119,7 @@ class MonitorSpec:
     of: str = "inputs"
     windows: tuple[WindowSpec, ...] = ()
     by: tuple[str, ...] = ()
+    compare: CompareSpec | None = None
     preprocess: tuple[str, ...] = ()
     alert: AlertSpec | None = None
     explain: ExplainSpec | None = None
@@ -125,7 +136,12 @@ class MonitorSpec:
         times = [t for w in self.windows for t in w.times]
         if not times:
             return DEFAULT_TICK
-        return reduce(math.gcd, [max(1, round(t * 1000)) for t in times]) / 1000
+        tick = reduce(math.gcd, [max(1, round(t * 1000)) for t in times])
+        if self.compare is not None:  # an interval needs a window of many ticks
+            shortest = round(min(w.span or DAY for w in self.windows) * 1000)
+            parts = [k for k in range(1, BLOCKS + 1) if tick % k == 0]
+            tick //= next((k for k in parts if shortest * k >= BLOCKS * tick), parts[-1])
+        return tick / 1000
 
     @property
     def source(self) -> str | None:

@@ -56,11 +56,12 @@ def begin(connection: Connection, blank: StoredResult) -> None:
 
 
 def mark_dirty(
-    connection: Connection, series: int, segment: str, start: float, end: float, folded: str,
+    connection: Connection, series: int, segment: str | None, start: float, end: float, folded: str,
     lifetimes: Sequence[str] = (),
 ) -> int:  # fmt: skip
     """Windows that hold some of [start, end) are to be revised, `lifetimes` whenever they began; `folded` never."""
-    where = results.c.series == series, results.c.segment == segment, results.c.window != folded
+    where = [results.c.series == series, results.c.window != folded]
+    where += [] if segment is None else [results.c.segment == segment]
     overlap = results.c.end > start, or_(results.c.start < end, results.c.window.in_(lifetimes))
     return connection.execute(update(results).where(*where, *overlap).values(dirty=True)).rowcount
 

@@ -14,10 +14,11 @@ from vedette.config.plan import MonitorSpec, WindowSpec
 from vedette.engine.bundle import Bundle
 from vedette.engine.events import event_id, failure_event, make_event, seed_of
 from vedette.engine.reduce import alerts
-from vedette.engine.reduce.evaluate import Evaluator, body_of, with_labels
-from vedette.engine.reduce.moving import MovingWindows, merged_panes
+from vedette.engine.reduce.comparing import Beside
+from vedette.engine.reduce.evaluate import Evaluator, Judge, body_of
+from vedette.engine.reduce.moving import MovingWindows, merged_panes, spans_of
 from vedette.engine.reduce.recompute import recompute_tick
-from vedette.engine.reduce.windows import Span
+from vedette.engine.reduce.windows import Due, Span
 from vedette.engine.running import Bundles
 from vedette.engine.work.accumulate import Failure
 from vedette.engine.work.flags import OutlierFlags
@@ -165,19 +166,28 @@ class SeriesReducer:
     ) -> None:  # fmt: skip
         for window in self.spec.windows:
             for due in self._windows.due(connection, segment, window, spans, closed, upto, total):
-                found = self._result(segment, window, due.span, due.start, due.end, 0, watermark)
+                found = self._result(connection, segment, window, due, 0, watermark, closing)
                 closing.results.append(found)
 
     def _result(
-        self, segment: str, window: WindowSpec, span: Span, start: float, end: float, revision: int, watermark: float
-    ) -> StoredResult:
-        found = self.evaluator(segment).result(span, window.name, start, end, revision)
-        if self.labelled:
-            found = with_labels(found, span, self.bundle.plan.labels, end, watermark)
-        fewest = max(window.min_rows, 1)
-        if found.n < fewest and found.status == "ok":
-            found = replace(found, status="insufficient")
+        self, connection: Connection, segment: str, window: WindowSpec, due: Due, revision: int, watermark: float,
+        closing: Closing,
+    ) -> StoredResult:  # fmt: skip
+        labels = self.bundle.plan.labels if self.labelled else None
+        judge = Judge(window, due.start, due.end, revision, labels, watermark)
+        found = judge.result(self.evaluator(segment), due.span)
+        if self.spec.compare is not None:
+            beside = Beside(self.spec.compare, self.evaluator, judge)
+            found = beside.add(found, segment, lambda name: self._spans(connection, name, due, closing))
+        start, end = due.start, due.end
         return self._stored(segment, window.name, start, end, revision, found.n, found.status, body_of(found))
+
+    def _spans(self, connection: Connection, segment: str, due: Due, closing: Closing) -> list[Span]:
+        """A segment's closed ticks in a window, those of this transaction too."""
+        first, stop = round(due.start / self.tick), round(due.end / self.tick)
+        gone = set(closing.replaced)
+        held = [p for p in panes.closed_range(connection, self.id, segment, first, stop) if p.id not in gone]
+        return spans_of([*held, *(p for p in closing.panes if p.segment == segment and first <= p.tick < stop)])
 
     def _stored(
         self, segment: str, window: str, start: float, end: float, revision: int, n: int, status: str, body: Any
@@ -258,7 +268,8 @@ class SeriesReducer:
     def _revise_later(self, connection: Connection, segment: str, tick: int) -> None:
         span = tick * self.tick, (tick + 1) * self.tick
         whole = [w.name for w in self.spec.windows if w.lifetime]
-        results.mark_dirty(connection, self.id, segment, *span, folded=TICKS, lifetimes=whole)
+        stale = segment if self.spec.compare is None else None  # the others are compared with this one
+        results.mark_dirty(connection, self.id, stale, *span, folded=TICKS, lifetimes=whole)
 
     def _begin_late(self, connection: Connection, segment: str, tick: int, closed: int) -> None:
         """Windows that held no row when they ended have no result to revise: it begins with their late rows."""
@@ -336,7 +347,8 @@ class SeriesReducer:
         merged = self._windows.merged(window, old.segment, held, stop)
         span = merged if merged is not None else Span(first, stop, 0, {})
         start = span.first * self.tick if first == series.BEFORE_ALL else old.start
-        fresh = self._result(old.segment, window, span, start, old.end, old.revision + 1, watermark)
+        due = Due(start, old.end, span)
+        fresh = self._result(connection, old.segment, window, due, old.revision + 1, watermark, Closing())
         return replace(fresh, id=old.id, created=old.created, judged=old.judged or fresh.judged)
 
     def recompute(self, lease: Lease, settled: float = SETTLED) -> None:
