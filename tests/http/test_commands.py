@@ -173,8 +173,8 @@ def test_times_may_be_timestamps(running: tuple[Site, Path]) -> None:
         ({"label": [">50K"]}, "column 'id' is missing"),
         ({"id": ["a"], "label": [">50K"], "weight": [1]}, "column 'weight' is not known"),
         ({"id": ["a", "b"], "label": [">50K", "rich"]}, "[1].label: 'rich' is not a class"),
-        ({"id": ["a", "b"], "label": [">50K", None]}, "row 1: 'label' is empty"),
-        ({"id": ["a"], "label": [">50K"], "row": [-1]}, "[0].row"),
+        ({"id": ["a", "b"], "label": [">50K", None]}, "row 2: 'label' is empty"),
+        ({"id": ["a"], "label": [">50K"], "row": [-1]}, "column 'row': row 1 holds "),
     ],
 )
 @pytest.mark.parametrize("ending", ["csv", "parquet"])

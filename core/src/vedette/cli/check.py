@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from vedette.cli.check_costs import Cost
+    from vedette.config.loading import Loaded
     from vedette.config.plan import MonitorSpec, Plan, WindowSpec
+    from vedette.engine.bundle import Bundle
     from vedette_specs import Batch
 
 HELP = """Check a configuration: print the plan and what it costs, or every fault with its place (exit 2).
@@ -43,23 +45,28 @@ def check(
         typer.Option("--sample", help="A request and its response (JSON): print the decoded batch."),
     ] = None,
 ) -> None:
+    from vedette.cli.building import fitted, tell_notes
     from vedette.config import ConfigError, expand_plan, load_all
 
     paths = [*(files or ()), *(over or ())]
     if not paths:
         raise typer.BadParameter("name a file, as in: vedette check monitors.yaml")
+    only_read = expand or sample is not None
     try:
         loaded = load_all(paths)
+        bundle = None if only_read else fitted(loaded)
     except ConfigError as error:
         _print_faults(error, as_json)
         raise typer.Exit(2) from error
+    if not as_json:
+        tell_notes(loaded)
     if expand:
         typer.echo(expand_plan(loaded.plan), nl=False)
     elif sample is not None:
         _print_sample(loaded.plan, *sample)
     else:
-        measured = _measure(loaded.plan, loaded.reference, rate) if costs else []
-        _print_plan(loaded.plan, measured, rate, as_json)
+        measured = _measure(bundle, loaded.reference, rate) if costs else []
+        _print_plan(loaded, measured, rate, as_json)
 
 
 def _print_faults(error: Any, as_json: bool) -> None:
@@ -72,15 +79,10 @@ def _print_faults(error: Any, as_json: bool) -> None:
     typer.secho(f"{count} fault{'s' if count > 1 else ''}", err=True, fg="red")
 
 
-def _measure(plan: Plan, reference: Batch | None, rate: float) -> list[Cost]:
-    from vedette.cli.check_costs import ROWS, measure
-    from vedette.engine.bundle import build_bundle
-    from vedette.plugins import get_registry
+def _measure(bundle: Bundle | None, reference: Batch | None, rate: float) -> list[Cost]:
+    from vedette.cli.check_costs import measure
 
-    if reference is None:
-        return []
-    rows = reference.take(slice(0, ROWS))
-    return list(measure(build_bundle(plan, get_registry(), rows), rows, rate))
+    return [] if bundle is None or reference is None else list(measure(bundle, reference, rate))
 
 
 def _print_sample(plan: Plan, request: Path, response: Path) -> None:
@@ -102,9 +104,11 @@ def _print_sample(plan: Plan, request: Path, response: Path) -> None:
     typer.echo(json.dumps(body, indent=2, ensure_ascii=False))
 
 
-def _print_plan(plan: Plan, costs: list[Cost], rate: float, as_json: bool) -> None:
+def _print_plan(loaded: Loaded, costs: list[Cost], rate: float, as_json: bool) -> None:
+    plan = loaded.plan
     if as_json:
-        typer.echo(json.dumps(document(plan, costs, rate), indent=2, ensure_ascii=False))
+        body = document(plan, costs, rate) | {"notes": [vars(note) for note in loaded.notes]}
+        typer.echo(json.dumps(body, indent=2, ensure_ascii=False))
         return
     from rich.console import Console
     from rich.table import Table

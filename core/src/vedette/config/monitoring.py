@@ -10,10 +10,11 @@ from vedette.config.faults import did_you_mean
 from vedette.config.models import ComponentSection, MonitorSection
 from vedette.config.plan import CompareSpec, ComponentSpec, ExplainSpec, MonitorSpec, WindowSpec
 from vedette.config.resolving import Context
+from vedette.config.segments import check_segments
 from vedette.config.tree import Path
 from vedette.config.using import DETECTORS, METRICS, check_fit, use_component
 from vedette.config.windows import DEFAULT_ROWS, default_window, resolve_windows
-from vedette_specs import BaseComponent, Metric
+from vedette_specs import BaseComponent, Fittable, Metric
 from vedette_specs.hooks import ComponentKind
 
 INPUTS = ("inputs", "prediction", "probabilities", "labels")
@@ -59,6 +60,7 @@ def _check_rest(ctx: Context, name: str, section: MonitorSection) -> None:
     path: Path = ("monitors", name)
     resolve_windows(ctx, (*path, "window"), section.window or ())
     _check_names(ctx, path, section)
+    check_segments(ctx, (*path, "by"), section.by, learns=False)
     if section.alert and section.alert.when is not None:
         check_own_rule(ctx, (*path, "alert", "when"), section.alert.when)
     if section.explain is not None:
@@ -68,9 +70,6 @@ def _check_rest(ctx: Context, name: str, section: MonitorSection) -> None:
 def _check_names(ctx: Context, path: Path, section: MonitorSection) -> None:
     for index, preprocessor in enumerate(section.preprocess):
         ctx.known((*path, "preprocess", index), preprocessor, "preprocessors", "preprocessor")
-    _check_segments(ctx, (*path, "by"), section.by)
-    if section.compare is not None:
-        _check_segments(ctx, (*path, "compare"), (section.compare.by,))
 
 
 def _draft(ctx: Context, path: Path, section: MonitorSection) -> _Draft | None:
@@ -198,6 +197,10 @@ def _monitor(ctx: Context, name: str, draft: _Draft, pool: str) -> MonitorSpec:
     section = draft.section
     path: Path = ("monitors", name)
     _check_names(ctx, path, section)
+    learns = any(issubclass(cls, Fittable) for _, cls in draft.loaded)
+    check_segments(ctx, (*path, "by"), section.by, learns=learns)
+    if section.compare is not None and section.compare.by not in section.by:
+        check_segments(ctx, (*path, "compare", "by"), (section.compare.by,), learns=learns)
     return MonitorSpec(
         name=name,
         components=tuple(spec for spec, _ in draft.loaded),
@@ -273,15 +276,6 @@ def _check_changes(
             ctx.fault(path, f"since: {source!r} runs in the pool {pools[source]!r}, {name!r} in {pools[name]!r}")
         elif draft.section.by and draft.section.by != own:
             ctx.fault(path, f"since: {source!r} has segments by {', '.join(draft.section.by)}: {name!r} needs the same")
-
-
-def _check_segments(ctx: Context, path: Path, by: tuple[str, ...]) -> None:
-    """Only where the configuration names the attributes itself: a Session may log others."""
-    attributes = ctx.document.capture.attributes
-    declared = [*attributes, *(ctx.schema.features if ctx.schema else ()), "version"]
-    for index, column in enumerate(by):
-        if attributes and column not in declared:
-            ctx.fault((*path, index), f"by: there is no attribute {column!r}{did_you_mean(column, declared)}")
 
 
 def _explain(ctx: Context, path: Path, draft: _Draft) -> ExplainSpec | None:

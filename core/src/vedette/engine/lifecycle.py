@@ -105,4 +105,4 @@ def _resolve_alerts(
         cleared = AlertState(judged=state.judged)
         results.put_alert_state(connection, model, alert.rule, alert.segment, alert.window, cleared, alert.to_json())
         if state.state == "firing":
-            alerts.record(connection, bundle, alert, now, now, bundle.registry.hook.listens())
+            alerts.record(connection, bundle, alert, now, now, bundle.listened)

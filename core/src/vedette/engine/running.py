@@ -47,7 +47,8 @@ class Bundles:
             return self.own
         if digest not in self.known:
             body = series.get_bundle(connection, digest)
-            self.known[digest] = None if body is None else Bundle.from_bytes(body, self.own.registry)
+            found = None if body is None else Bundle.from_bytes(body, self.own.registry)
+            self.known[digest] = found if found is None or self.own.delivers else found.silent()
         return self.known[digest]
 
     def of_series(self, connection: Connection, row: Series) -> Bundle | None:

@@ -380,7 +380,7 @@ class SeriesReducer:
             if series.quarantine(connection, self.id, reason):
                 now = self.store.now(connection)
                 event = failure_event(self.model, Failure(self.id, self.spec.name, reason, 0), now)
-                outbox.put(connection, self.bundle.plan, event, now, self.bundle.registry.hook.listens())
+                outbox.put(connection, self.bundle.plan, event, now, self.bundle.listened)
 
 
 def _floor(value: float) -> int:

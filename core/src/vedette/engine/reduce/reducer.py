@@ -59,7 +59,7 @@ class Reducer:
     def __post_init__(self) -> None:
         self.model = self.bundle.plan.model
         self.pool_id = pool_id(self.model, self.pool)
-        self.hooks = self.registry.hook.listens()
+        self.hooks = self.bundle.listened
         self._renewed = self._told = -math.inf
         self._parts = PARTS
         self._reducers: dict[int, SeriesReducer] = {}
