@@ -10,6 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
     from vedette.cli.check_costs import Cost
     from vedette.config.loading import Loaded
@@ -27,6 +28,10 @@ Examples:
 
     vedette check monitors.yaml --sample request.json response.json
 """
+NARROW = 100  # columns of a terminal
+HEADINGS = ("monitor", "components", "of", "windows", "tick", "pool", "alert")
+LISTS = ("components", "windows")
+USUAL = {"of": "inputs", "pool": "default"}
 
 
 def register(cli: typer.Typer) -> None:
@@ -111,7 +116,6 @@ def _print_plan(loaded: Loaded, costs: list[Cost], rate: float, as_json: bool) -
         typer.echo(json.dumps(body, indent=2, ensure_ascii=False))
         return
     from rich.console import Console
-    from rich.table import Table
 
     console = Console()
     schema = plan.schema
@@ -121,13 +125,26 @@ def _print_plan(loaded: Loaded, costs: list[Cost], rate: float, as_json: bool) -
     kinds = ", ".join(f"{len(schema.names(kind))} {kind}" for kind in dict.fromkeys(schema.features.values()))
     about = f"{plan.model}: {schema.task}{classes}{label}; {len(schema.features)} features ({kinds})"
     console.print(about, highlight=False, markup=False, soft_wrap=True)
-    table = Table(box=None, pad_edge=False)
-    for heading in ("monitor", "components", "of", "windows", "tick", "pool", "alert"):
-        table.add_column(heading)
-    for monitor in plan.monitors:
-        table.add_row(*map(_plain, _row(monitor)))
-    console.print(table)
+    console.print(_monitors_table(plan, console.width))
     _print_costs(console, costs, rate)
+
+
+def _monitors_table(plan: Plan, width: int) -> Table:
+    """A line a monitor; where the terminal is narrow, without what is as always or follows from the rest, and with a
+    component and a window a line."""
+    from rich.table import Table
+
+    narrow = width < NARROW
+    rows = [_row(monitor) for monitor in plan.monitors]
+    hidden = {name for name, usual in USUAL.items() if all(row[name] == usual for row in rows)}
+    shown = [name for name in HEADINGS if not (narrow and name in {*hidden, "tick"})]
+    table = Table(box=None, pad_edge=False)
+    for name in shown:
+        table.add_column(name, no_wrap=name not in ("windows", "alert"), overflow="fold")
+    for row in rows:
+        cells = {name: cell.replace(", ", ",\n") if narrow and name in LISTS else cell for name, cell in row.items()}
+        table.add_row(*(_plain(cells[name]) for name in shown))
+    return table
 
 
 def _print_costs(console: Console, costs: list[Cost], rate: float) -> None:
@@ -156,18 +173,18 @@ def _plain(text: str) -> str:
     return escape(text)
 
 
-def _row(monitor: MonitorSpec) -> list[str]:
+def _row(monitor: MonitorSpec) -> dict[str, str]:
     from vedette.config.values import format_duration
 
-    return [
-        monitor.name,
-        ", ".join(c.alias if c.alias == c.use else f"{c.use} as {c.alias}" for c in monitor.components),
-        monitor.of,
-        ", ".join(map(_window, monitor.windows)) or "-",
-        format_duration(monitor.tick),
-        monitor.pool,
-        monitor.alert.when if monitor.alert else "-",
-    ]
+    return {
+        "monitor": monitor.name,
+        "components": ", ".join(c.alias if c.alias == c.use else f"{c.use} as {c.alias}" for c in monitor.components),
+        "of": monitor.of,
+        "windows": ", ".join(map(_window, monitor.windows)) or "-",
+        "tick": format_duration(monitor.tick),
+        "pool": monitor.pool,
+        "alert": monitor.alert.when if monitor.alert else "-",
+    }
 
 
 def _window(window: WindowSpec) -> str:
@@ -179,11 +196,10 @@ def _window(window: WindowSpec) -> str:
 
 def document(plan: Plan, costs: list[Cost], rate: float) -> dict[str, Any]:
     """The plan as JSON; without options of components, which may come from variables."""
-    headings = ("monitor", "components", "of", "windows", "tick", "pool", "alert")
     return {
         "model": plan.model,
         "schema": plan.schema.to_json(),
-        "monitors": [dict(zip(headings, _row(monitor), strict=True)) for monitor in plan.monitors],
+        "monitors": [_row(monitor) for monitor in plan.monitors],
         "alerts": [{"name": alert.name, "when": alert.when, "severity": alert.severity} for alert in plan.alerts],
         "pools": [vars(pool) for pool in plan.pools],
         "rate": rate,

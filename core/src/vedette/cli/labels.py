@@ -26,6 +26,7 @@ Examples:
     VEDETTE_TOKEN=... vedette labels monitors.yaml labels.csv --url http://127.0.0.1:8200
 """
 CHUNK = 10_000
+SHOWN = 5
 COLUMNS = ("id", "label", "row", "annotator", "time")
 Send = Callable[[Sequence[Mapping[str, Any]]], int]
 
@@ -51,13 +52,48 @@ def labels(
 
     plan = load_plan([config]).plan
     stored = 0
+    last_rows: dict[str, int] = {}  # of requests of which not only the first row has a label
     bar = Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
     with _reading(file, plan) as (total, chunks), sender(plan, url, token) as send, bar:
         task = bar.add_task("labels", total=total)
         for frame in chunks:
-            stored += _send(send, _items(file, frame, stored, plan), stored)
+            items = _items(file, frame, stored, plan)
+            _note_rows(last_rows, items)
+            stored += _send(send, items, stored)
             bar.update(task, completed=stored)
     typer.echo(f"{stored:,} labels are stored; they are joined to their predictions in the background")
+    if url is None and last_rows:
+        _tell_beyond(plan, last_rows)
+
+
+def _note_rows(last: dict[str, int], items: Iterable[Mapping[str, Any]]) -> None:
+    for item in items:
+        if item.get("row", 0) > 0:
+            last[item["id"]] = max(last.get(item["id"], 0), item["row"])
+
+
+def _tell_beyond(plan: Plan, last_rows: Mapping[str, int]) -> None:
+    """Say which labels name a row that their request does not have."""
+    from vedette.config.values import format_duration
+    from vedette.engine.label_rows import beyond
+    from vedette.store.database import Store
+
+    store = Store(plan.store)
+    try:
+        found = beyond(store, plan.model, plan.schema, last_rows)
+    finally:
+        store.close()
+    for request, rows in list(found.items())[:SHOWN]:
+        have = "one row (row 0)" if rows == 1 else f"{rows} rows (0 to {rows - 1})"
+        typer.secho(
+            f"note: request {request!r} has {have}, and a label of row {last_rows[request]}", err=True, fg="yellow"
+        )
+    if found:
+        more = f" and {len(found) - SHOWN:,} requests more" if len(found) > SHOWN else ""
+        given_up = format_duration(plan.labels.within)
+        typer.secho(
+            f"note: such labels{more} wait for their row, and are given up after {given_up}", err=True, fg="yellow"
+        )
 
 
 @contextmanager

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
 from vedette.engine.bundle import Bundle
 from vedette.store import series
+from vedette.store.database import Store
 from vedette.store.series import Series
+
+logger = logging.getLogger("vedette.deploy")
 
 
 def pool_id(model: str, pool: str) -> str:
@@ -56,3 +60,26 @@ class Bundles:
         if row.status != "retired" and runs(self.own, row):
             return self.own
         return self.get(connection, row.digest)
+
+
+@dataclass
+class Followed:
+    """Whether another bundle of the model has been deployed since; told once each time that it is."""
+
+    store: Store
+    own: Bundle
+    told: bool = False
+
+    def look(self) -> bool:
+        model = self.own.plan.model
+        with self.store.read() as connection:
+            digest = series.deployed(connection, model)
+        followed = digest is not None and digest != self.own.digest
+        if followed and not self.told:
+            logger.warning(
+                "another configuration of model %s was deployed to %s: %s instead of this process's %s; what comes in "
+                "here is still counted as its own configuration says. Restart it with the newer one, or stop it",
+                model, self.store.shown_url, digest, self.own.digest,
+            )  # fmt: skip
+        self.told = followed
+        return followed
