@@ -25,6 +25,7 @@ RAY = "ray"  # one cluster serves the whole session
 POSTGRES = "VEDETTE_TEST_POSTGRES"  # URL of a database whose user may create others; by default one on localhost
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where two processes run the tests, one of them takes all that need Ray, and begins with it; files stay whole."""
     items.sort(key=lambda item: _group(item) != RAY)

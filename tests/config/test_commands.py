@@ -194,3 +194,21 @@ def test_init_of_a_label_that_is_not_there(config: Path) -> None:
 @pytest.mark.parametrize(("command", "example"), [("check", "vedette check"), ("init", "vedette init")])
 def test_help_has_an_example(command: str, example: str, config: Path) -> None:
     assert example in run(command, "--help").stdout
+
+
+def test_the_plan_fits_a_plain_terminal(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = run("check", "monitors.yaml", "--no-costs").stdout.splitlines()
+    table = [line.rstrip() for line in lines[1:]]
+    assert max(map(len, table)) <= 80
+    assert not any("…" in line for line in table)
+    heads = table[0].split()
+    assert heads == ["monitor", "components", "of", "windows", "pool", "alert"]
+    first = [line.split()[0] for line in table[1:] if line and line[0] != " "]
+    assert first == ["drift", "performance", "shift", "outliers", "attack"]
+    assert any("outliers.score" in line for line in table)
+    auto = config.read_text().partition("monitors:")[0]
+    config.write_text(auto)
+    assert run("check", "monitors.yaml", "--no-costs").stdout.splitlines()[1].split() == [
+        "monitor", "components", "windows", "alert",
+    ]  # fmt: skip

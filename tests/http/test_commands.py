@@ -173,8 +173,8 @@ def test_times_may_be_timestamps(running: tuple[Site, Path]) -> None:
         ({"label": [">50K"]}, "column 'id' is missing"),
         ({"id": ["a"], "label": [">50K"], "weight": [1]}, "column 'weight' is not known"),
         ({"id": ["a", "b"], "label": [">50K", "rich"]}, "[1].label: 'rich' is not a class"),
-        ({"id": ["a", "b"], "label": [">50K", None]}, "row 1: 'label' is empty"),
-        ({"id": ["a"], "label": [">50K"], "row": [-1]}, "[0].row"),
+        ({"id": ["a", "b"], "label": [">50K", None]}, "row 2: 'label' is empty"),
+        ({"id": ["a"], "label": [">50K"], "row": [-1]}, "column 'row': row 1 holds "),
     ],
 )
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
@@ -198,3 +198,16 @@ def test_a_file_of_another_kind(running: tuple[Site, Path]) -> None:
 @pytest.mark.parametrize("name", ["build", "diff", "serve", "status", "labels"])
 def test_help_has_an_example(name: str) -> None:
     assert f"vedette {name} " in run(name, "--help").stdout
+
+
+def test_labels_of_rows_that_a_request_does_not_have(running: tuple[Site, Path]) -> None:
+    found, folder = running
+    found.predict(3, "three", seed=6)
+    found.settle()
+    path = folder / "beyond.csv"
+    pd.DataFrame({"id": ["three", "three", "unheard"], "label": ">50K", "row": [2, 7, 9]}).to_csv(path, index=False)
+    done = run("labels", folder / "monitors.yaml", path)
+    assert "3 labels are stored" in done.stdout
+    assert "note: request 'three' has 3 rows (0 to 2), and a label of row 7" in done.stderr
+    assert "unheard" not in done.stderr  # its prediction may still come
+    assert "are given up after 1w" in done.stderr

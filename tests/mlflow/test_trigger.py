@@ -29,7 +29,7 @@ def test_drift_tags_the_model(tracking: Tracking, tmp_path: Path, monkeypatch) -
     rows = tracking.frame().drop(columns="diagnosis")
     rows["mean radius"] += 5
     client = tracking.client
-    with quiet(), vedette.Session(config, event_time=True) as session:
+    with quiet(), vedette.Session(config, event_time=True, sinks=True) as session:
         session.log(rows, time=np.arange(len(rows)) / 100)
         session.finish()
         deadline = time.monotonic() + 120

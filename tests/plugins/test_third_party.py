@@ -147,7 +147,7 @@ rng = np.random.default_rng(0)
 def rows(n, shift=0.0):
     return pd.DataFrame({"x": rng.normal(shift, 1, n), "kind": rng.choice(["a", "b"], n)})
 rows(500).assign(label=rng.choice(["no", "yes"], 500)).to_csv("reference.csv", index=False)
-with vedette.Session("monitors.yaml", event_time=True, predict=lambda b: b.matrix(["x"])) as session:
+with vedette.Session("monitors.yaml", event_time=True, sinks=True, predict=lambda b: b.matrix(["x"])) as session:
     for second in range(10):
         session.log(rows(50, 2.0 if second >= 6 else 0.0), time=1.7e9 + second)
     explained = session.explain(rows(1), "curve")

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select, text
 
 from vedette.store import labels, leases, log, outbox, panes, results, series
-from vedette.store.database import Store, StoreError
+from vedette.store.database import BadStoreURL, Store, StoreError
 from vedette.store.leases import LeaseLost
 from vedette.store.panes import Pane, PartsChanged
 from vedette.store.results import StoredResult
@@ -73,8 +73,26 @@ def test_a_path_that_cannot_be_opened_is_named_without_its_password(tmp_path: Pa
     with pytest.raises(StoreError) as caught:
         Store("postgresql://user:secret@localhost:1/none")
     assert "secret" not in str(caught.value)
-    with pytest.raises(StoreError, match="'mysql' is not supported; allowed: sqlite, postgresql"):
-        Store("mysql://localhost/x")
+
+
+@pytest.mark.parametrize(
+    ("url", "shown", "problem"),
+    [
+        ("mysql://user:secret@localhost/x", "'mysql://user:***@localhost/x'", "the database 'mysql', which is not"),
+        ("postgresql+asyncpg://localhost/x", "'postgresql+asyncpg://localhost/x'", "'postgresql+asyncpg', which"),
+        ("postgresql://user:sec:ret@h:port/x", "'postgresql://user:***@h:port/x'", "is no database URL"),
+        ("postgresql://h:port/x?password=secret&a=b", "'postgresql://h:port/x?password=***&a=b'", "is no database URL"),
+        ("vedette.db", "'vedette.db'", "is no database URL"),
+    ],
+)
+def test_a_url_that_no_store_has_is_bad_input(url: str, shown: str, problem: str) -> None:
+    with pytest.raises(BadStoreURL) as caught:
+        Store(url)
+    said = str(caught.value)
+    assert shown in said
+    assert problem in said
+    assert "allowed: sqlite:///file.db, postgresql://" in said
+    assert isinstance(caught.value, ValueError)  # the command line leaves with 2
 
 
 def test_a_store_in_memory_is_one_for_all_threads() -> None:

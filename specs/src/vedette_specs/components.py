@@ -167,7 +167,13 @@ class Fittable(BaseComponent, ABC):
 
 
 class Metric(BaseComponent, ABC):
-    """A commutative monoid of rows with a result: Beam's CombineFn, Flink's AggregateFunction."""
+    """A commutative monoid of rows with a result: Beam's CombineFn, Flink's AggregateFunction.
+
+    additive: entries of the state that are sums of weights over the rows: what a decaying window scales, so that rows
+    count less as they age. Empty where no entry says how much a row counts (sketches, extremes): no decaying window.
+    """
+
+    additive: ClassVar[tuple[str, ...]] = ()
 
     def kept_columns(self) -> tuple[str, ...]:
         """Inputs that a metric of labels reads by name: the engine stores them, as attributes, until the label comes.
@@ -192,10 +198,22 @@ class Metric(BaseComponent, ABC):
     def result(self, state: State, ctx: ResultContext) -> Result:
         """The named values of a state; never changes it."""
 
+    def scale(self, state: State, factor: float) -> State:
+        """The state of the same rows, each of which counts `factor` times as much. Raises TypeError where none can."""
+        if not self.additive:
+            raise TypeError(f"{type(self).__name__}: its state does not say how much a row counts, so it cannot decay")
+        return {key: _scaled(value, factor) if key in self.additive else value for key, value in state.items()}
+
     def compute(self, data: Batch | Tabular, schema: Schema | None = None, ctx: ResultContext | None = None) -> Result:
         """create + add + result in one go, for people."""
         batch = as_batch(data, schema or self.schema)
         return self.bind(batch.schema).result(self.add(self.create(), batch), ctx or ResultContext())
+
+
+def _scaled(value: Any, factor: float) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _scaled(item, factor) for key, item in value.items()}
+    return value * factor
 
 
 class DriftDetector(Metric, Fittable):

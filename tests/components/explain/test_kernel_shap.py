@@ -554,3 +554,23 @@ def test_error_bars_on_a_random_forest(forest, max_rows):
             claimed.append(values(one, what="standard_error"))
     ratio = np.sqrt(np.mean(np.square(errors)) / np.mean(np.square(claimed)))
     assert 0.3 < ratio < 1.3
+
+
+@pytest.mark.parametrize("features", [1, 4, 15])
+@pytest.mark.parametrize("answer", ["sometimes", "always", "instance"])
+def test_infinite_answers_are_not_known_and_warn_of_nothing(features: int, answer: str) -> None:
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(2, features))
+    rows[0, 0] = np.inf if answer == "instance" else rows[0, 0]
+
+    def predict(batch: Batch) -> np.ndarray:
+        total = batch.matrix().sum(axis=1)
+        if answer == "always":
+            return np.full(len(total), -np.inf)
+        return np.where(total < 0, np.inf, total) if answer == "sometimes" else total
+
+    reference = Batch({f"x{i}": numeric(column) for i, column in enumerate(rng.normal(size=(300, features)).T)})
+    asked = Batch({f"x{i}": numeric(column) for i, column in enumerate(rows.T)})
+    found = KernelShap().fit(reference).explain(asked, predict=predict, max_rows=500, random_state=0)
+    assert np.isnan(values(found[0])).any()
+    json.dumps(found[0].to_json(), allow_nan=False)

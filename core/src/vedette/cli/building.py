@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,14 +19,28 @@ if TYPE_CHECKING:
 
 def load_plan(paths: Sequence[Path], model: FoundModel | None = None) -> Loaded:
     """One model's configuration, later files laid on the first; all faults are printed, and the command ends with 2."""
-    from vedette.config import ConfigError, load_all
+    from vedette.config import load_all
+
+    with _telling():
+        return load_all(paths, model=model)
+
+
+@contextmanager
+def _telling() -> Iterator[None]:
+    """Print all faults of a configuration, and end the command with 2."""
+    from vedette.config import ConfigError
 
     try:
-        return load_all(paths, model=model)
+        yield
     except ConfigError as error:
         for fault in error.faults:
             typer.echo(str(fault), err=True)
         raise typer.Exit(2) from error
+
+
+def tell_notes(loaded: Loaded) -> None:
+    for note in loaded.notes:
+        typer.secho(f"note: {note}", err=True, fg="yellow")
 
 
 def load_plans(paths: Sequence[Path]) -> list[Loaded]:
@@ -38,11 +53,20 @@ def load_plans(paths: Sequence[Path]) -> list[Loaded]:
 
 
 def build_loaded(loaded: Loaded) -> Bundle:
-    """Fit everything on the reference, with a progress bar on a terminal's standard error."""
+    """Fit everything on the reference, as `fitted`; notes and faults are printed, which end the command with 2."""
+    tell_notes(loaded)
+    with _telling():
+        return fitted(loaded)
+
+
+def fitted(loaded: Loaded) -> Bundle:
+    """The bundle, with a progress bar on a terminal's standard error; ConfigError where it cannot be built."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+    from vedette.config import ConfigError
     from vedette.engine.bundle import build_bundle
+    from vedette.engine.bundle_faults import BundleError
     from vedette.plugins import get_registry
 
     plan = loaded.plan
@@ -58,7 +82,10 @@ def build_loaded(loaded: Loaded) -> Bundle:
             progress.update(task, description=f"fitting {plan.model}: {step}", completed=done)
             done += 1
 
-        return build_bundle(plan, get_registry(), loaded.reference, tell)
+        try:
+            return build_bundle(plan, get_registry(), loaded.reference, tell)
+        except BundleError as error:
+            raise ConfigError(loaded.fault(one.path, str(one)) for one in error.all) from error
 
 
 def open_store(url: str) -> Store | None:

@@ -10,9 +10,12 @@ import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
     from vedette.cli.check_costs import Cost
+    from vedette.config.loading import Loaded
     from vedette.config.plan import MonitorSpec, Plan, WindowSpec
+    from vedette.engine.bundle import Bundle
     from vedette_specs import Batch
 
 HELP = """Check a configuration: print the plan and what it costs, or every fault with its place (exit 2).
@@ -25,6 +28,10 @@ Examples:
 
     vedette check monitors.yaml --sample request.json response.json
 """
+NARROW = 100  # columns of a terminal
+HEADINGS = ("monitor", "components", "of", "windows", "tick", "pool", "alert")
+LISTS = ("components", "windows")
+USUAL = {"of": "inputs", "pool": "default"}
 
 
 def register(cli: typer.Typer) -> None:
@@ -43,23 +50,28 @@ def check(
         typer.Option("--sample", help="A request and its response (JSON): print the decoded batch."),
     ] = None,
 ) -> None:
+    from vedette.cli.building import fitted, tell_notes
     from vedette.config import ConfigError, expand_plan, load_all
 
     paths = [*(files or ()), *(over or ())]
     if not paths:
         raise typer.BadParameter("name a file, as in: vedette check monitors.yaml")
+    only_read = expand or sample is not None
     try:
         loaded = load_all(paths)
+        bundle = None if only_read else fitted(loaded)
     except ConfigError as error:
         _print_faults(error, as_json)
         raise typer.Exit(2) from error
+    if not as_json:
+        tell_notes(loaded)
     if expand:
         typer.echo(expand_plan(loaded.plan), nl=False)
     elif sample is not None:
         _print_sample(loaded.plan, *sample)
     else:
-        measured = _measure(loaded.plan, loaded.reference, rate) if costs else []
-        _print_plan(loaded.plan, measured, rate, as_json)
+        measured = _measure(bundle, loaded.reference, rate) if costs else []
+        _print_plan(loaded, measured, rate, as_json)
 
 
 def _print_faults(error: Any, as_json: bool) -> None:
@@ -72,15 +84,10 @@ def _print_faults(error: Any, as_json: bool) -> None:
     typer.secho(f"{count} fault{'s' if count > 1 else ''}", err=True, fg="red")
 
 
-def _measure(plan: Plan, reference: Batch | None, rate: float) -> list[Cost]:
-    from vedette.cli.check_costs import ROWS, measure
-    from vedette.engine.bundle import build_bundle
-    from vedette.plugins import get_registry
+def _measure(bundle: Bundle | None, reference: Batch | None, rate: float) -> list[Cost]:
+    from vedette.cli.check_costs import measure
 
-    if reference is None:
-        return []
-    rows = reference.take(slice(0, ROWS))
-    return list(measure(build_bundle(plan, get_registry(), rows), rows, rate))
+    return [] if bundle is None or reference is None else list(measure(bundle, reference, rate))
 
 
 def _print_sample(plan: Plan, request: Path, response: Path) -> None:
@@ -102,12 +109,13 @@ def _print_sample(plan: Plan, request: Path, response: Path) -> None:
     typer.echo(json.dumps(body, indent=2, ensure_ascii=False))
 
 
-def _print_plan(plan: Plan, costs: list[Cost], rate: float, as_json: bool) -> None:
+def _print_plan(loaded: Loaded, costs: list[Cost], rate: float, as_json: bool) -> None:
+    plan = loaded.plan
     if as_json:
-        typer.echo(json.dumps(document(plan, costs, rate), indent=2, ensure_ascii=False))
+        body = document(plan, costs, rate) | {"notes": [vars(note) for note in loaded.notes]}
+        typer.echo(json.dumps(body, indent=2, ensure_ascii=False))
         return
     from rich.console import Console
-    from rich.table import Table
 
     console = Console()
     schema = plan.schema
@@ -117,13 +125,26 @@ def _print_plan(plan: Plan, costs: list[Cost], rate: float, as_json: bool) -> No
     kinds = ", ".join(f"{len(schema.names(kind))} {kind}" for kind in dict.fromkeys(schema.features.values()))
     about = f"{plan.model}: {schema.task}{classes}{label}; {len(schema.features)} features ({kinds})"
     console.print(about, highlight=False, markup=False, soft_wrap=True)
-    table = Table(box=None, pad_edge=False)
-    for heading in ("monitor", "components", "of", "windows", "tick", "pool", "alert"):
-        table.add_column(heading)
-    for monitor in plan.monitors:
-        table.add_row(*map(_plain, _row(monitor)))
-    console.print(table)
+    console.print(_monitors_table(plan, console.width))
     _print_costs(console, costs, rate)
+
+
+def _monitors_table(plan: Plan, width: int) -> Table:
+    """A line a monitor; where the terminal is narrow, without what is as always or follows from the rest, and with a
+    component and a window a line."""
+    from rich.table import Table
+
+    narrow = width < NARROW
+    rows = [_row(monitor) for monitor in plan.monitors]
+    hidden = {name for name, usual in USUAL.items() if all(row[name] == usual for row in rows)}
+    shown = [name for name in HEADINGS if not (narrow and name in {*hidden, "tick"})]
+    table = Table(box=None, pad_edge=False)
+    for name in shown:
+        table.add_column(name, no_wrap=name not in ("windows", "alert"), overflow="fold")
+    for row in rows:
+        cells = {name: cell.replace(", ", ",\n") if narrow and name in LISTS else cell for name, cell in row.items()}
+        table.add_row(*(_plain(cells[name]) for name in shown))
+    return table
 
 
 def _print_costs(console: Console, costs: list[Cost], rate: float) -> None:
@@ -152,18 +173,18 @@ def _plain(text: str) -> str:
     return escape(text)
 
 
-def _row(monitor: MonitorSpec) -> list[str]:
+def _row(monitor: MonitorSpec) -> dict[str, str]:
     from vedette.config.values import format_duration
 
-    return [
-        monitor.name,
-        ", ".join(c.alias if c.alias == c.use else f"{c.use} as {c.alias}" for c in monitor.components),
-        monitor.of,
-        ", ".join(map(_window, monitor.windows)) or "-",
-        format_duration(monitor.tick),
-        monitor.pool,
-        monitor.alert.when if monitor.alert else "-",
-    ]
+    return {
+        "monitor": monitor.name,
+        "components": ", ".join(c.alias if c.alias == c.use else f"{c.use} as {c.alias}" for c in monitor.components),
+        "of": monitor.of,
+        "windows": ", ".join(map(_window, monitor.windows)) or "-",
+        "tick": format_duration(monitor.tick),
+        "pool": monitor.pool,
+        "alert": monitor.alert.when if monitor.alert else "-",
+    }
 
 
 def _window(window: WindowSpec) -> str:
@@ -175,11 +196,10 @@ def _window(window: WindowSpec) -> str:
 
 def document(plan: Plan, costs: list[Cost], rate: float) -> dict[str, Any]:
     """The plan as JSON; without options of components, which may come from variables."""
-    headings = ("monitor", "components", "of", "windows", "tick", "pool", "alert")
     return {
         "model": plan.model,
         "schema": plan.schema.to_json(),
-        "monitors": [dict(zip(headings, _row(monitor), strict=True)) for monitor in plan.monitors],
+        "monitors": [_row(monitor) for monitor in plan.monitors],
         "alerts": [{"name": alert.name, "when": alert.when, "severity": alert.severity} for alert in plan.alerts],
         "pools": [vars(pool) for pool in plan.pools],
         "rate": rate,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,24 +36,34 @@ def init(
 
     if output.exists() and not force:
         raise typer.BadParameter(f"{str(output)!r} is there already; --force overwrites it", param_hint="--output")
-    schema = infer(reference, label)
+    schema, left_out = infer(reference, label)
     folder = output.absolute().parent
-    text = render(model, os.path.relpath(reference.absolute(), folder), schema)
+    text = render(model, os.path.relpath(reference.absolute(), folder), schema, left_out)
     load_text(text, str(output), folder)
     output.write_text(text, encoding="utf-8")
     typer.echo(f"{output} is written; see what it means: vedette check {output}")
 
 
-def infer(reference: Path, label: str | None) -> Schema:
-    """The schema that the reference shows; ValueError where it has no such label column."""
+def infer(reference: Path, label: str | None) -> tuple[Schema, dict[str, str]]:
+    """The schema that the reference shows, and the columns that are no features, each with the reason.
+
+    ValueError where it has no such label column.
+    """
+    from vedette.config.identifying import no_features
     from vedette.config.inference import infer_schema
     from vedette.config.models import SchemaSection
     from vedette.config.reference import read_columns
+    from vedette_specs import Batch
 
-    return infer_schema(SchemaSection(label=label), read_columns(str(reference)))
+    columns = read_columns(str(reference))
+    if isinstance(columns, Batch):
+        return infer_schema(SchemaSection(label=label), columns), {}
+    left_out = {name: why for name, why in no_features(columns).items() if name != label}
+    kept = {name: values for name, values in columns.items() if name not in left_out}
+    return infer_schema(SchemaSection(label=label), kept), left_out
 
 
-def render(model: str, reference: str, schema: Schema) -> str:
+def render(model: str, reference: str, schema: Schema, left_out: Mapping[str, str] | None = None) -> str:
     """The YAML: what is known is set, what can be chosen stands in comments."""
     lines = [
         "version: 1",
@@ -64,6 +75,7 @@ def render(model: str, reference: str, schema: Schema) -> str:
         *_label_lines(schema),
         "  features:  # the model's columns in order; numeric, category, text, image or embedding",
         *(f"    {json.dumps(name, ensure_ascii=False)}: {kind}" for name, kind in schema.features.items()),
+        *(f"    # {json.dumps(name, ensure_ascii=False)}: {why}" for name, why in (left_out or {}).items()),
         "",
         "# What is watched: auto is quality, drift, shift, outliers and performance, as far as they fit the model.",
         "# `vedette check --expand` prints them, to be changed here.",

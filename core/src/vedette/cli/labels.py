@@ -26,6 +26,7 @@ Examples:
     VEDETTE_TOKEN=... vedette labels monitors.yaml labels.csv --url http://127.0.0.1:8200
 """
 CHUNK = 10_000
+SHOWN = 5
 COLUMNS = ("id", "label", "row", "annotator", "time")
 Send = Callable[[Sequence[Mapping[str, Any]]], int]
 
@@ -51,13 +52,48 @@ def labels(
 
     plan = load_plan([config]).plan
     stored = 0
+    last_rows: dict[str, int] = {}  # of requests of which not only the first row has a label
     bar = Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
     with _reading(file, plan) as (total, chunks), sender(plan, url, token) as send, bar:
         task = bar.add_task("labels", total=total)
         for frame in chunks:
-            stored += _send(send, _items(frame, stored), stored)
+            items = _items(file, frame, stored, plan)
+            _note_rows(last_rows, items)
+            stored += _send(send, items, stored)
             bar.update(task, completed=stored)
     typer.echo(f"{stored:,} labels are stored; they are joined to their predictions in the background")
+    if url is None and last_rows:
+        _tell_beyond(plan, last_rows)
+
+
+def _note_rows(last: dict[str, int], items: Iterable[Mapping[str, Any]]) -> None:
+    for item in items:
+        if item.get("row", 0) > 0:
+            last[item["id"]] = max(last.get(item["id"], 0), item["row"])
+
+
+def _tell_beyond(plan: Plan, last_rows: Mapping[str, int]) -> None:
+    """Say which labels name a row that their request does not have."""
+    from vedette.config.values import format_duration
+    from vedette.engine.label_rows import beyond
+    from vedette.store.database import Store
+
+    store = Store(plan.store)
+    try:
+        found = beyond(store, plan.model, plan.schema, last_rows)
+    finally:
+        store.close()
+    for request, rows in list(found.items())[:SHOWN]:
+        have = "one row (row 0)" if rows == 1 else f"{rows} rows (0 to {rows - 1})"
+        typer.secho(
+            f"note: request {request!r} has {have}, and a label of row {last_rows[request]}", err=True, fg="yellow"
+        )
+    if found:
+        more = f" and {len(found) - SHOWN:,} requests more" if len(found) > SHOWN else ""
+        given_up = format_duration(plan.labels.within)
+        typer.secho(
+            f"note: such labels{more} wait for their row, and are given up after {given_up}", err=True, fg="yellow"
+        )
 
 
 @contextmanager
@@ -90,7 +126,7 @@ def _send(send: Send, items: Sequence[Mapping[str, Any]], before: int) -> int:
     try:
         return send(items)
     except (BadRequest, OSError) as error:
-        place = f"rows {before} to {before + len(items) - 1} were not stored ({before:,} before them are)"
+        place = f"rows {before + 1} to {before + len(items)} were not stored ({before:,} before them are)"
         raise BadLabels(f"{place}: {error}") from error
 
 
@@ -108,35 +144,38 @@ def _reading(file: Path, plan: Plan) -> Iterator[tuple[int | None, Iterable[pd.D
     elif file.suffix == ".csv":
         import pandas as pd
 
-        label: Any = "float64" if plan.schema.task == "regression" else "str"
-        types = {"id": "str", "label": label, "annotator": "str"}
-        _check_columns(file, list(pd.read_csv(file, nrows=0).columns))
+        _check_columns(file, pd.read_csv(file, header=None, nrows=1, dtype=str).iloc[0].astype(str).tolist())
         # a class may well be called NA: only an empty cell is a missing label
-        with pd.read_csv(file, dtype=types, chunksize=CHUNK, keep_default_na=False, na_values=[""]) as chunks:
+        with pd.read_csv(file, dtype=str, chunksize=CHUNK, keep_default_na=False, na_values=[""]) as chunks:
             yield None, chunks
     else:
         raise BadLabels(f"{file}: {file.suffix or 'no ending'!r} is not known; allowed: .parquet, .csv")
 
 
 def _check_columns(file: Path, names: Sequence[str]) -> None:
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise BadLabels(f"{file}: column {twice[0]!r} stands twice; a name may stand only once")
     if missing := [name for name in ("id", "label") if name not in names]:
         raise BadLabels(f"{file}: column {missing[0]!r} is missing; it has {', '.join(names)}")
     if unknown := [name for name in names if name not in COLUMNS and not name.startswith("__index")]:
         raise BadLabels(f"{file}: column {unknown[0]!r} is not known; allowed: {', '.join(COLUMNS)}")
 
 
-def _items(frame: pd.DataFrame, before: int) -> list[dict[str, Any]]:
+def _items(file: Path, frame: pd.DataFrame, before: int, plan: Plan) -> list[dict[str, Any]]:
     """Rows as items of feedback; empty optional cells are left out."""
     import pandas as pd
 
-    if "time" in frame and pd.api.types.is_datetime64_any_dtype(frame["time"]):
-        times = pd.to_datetime(frame["time"], utc=True)
-        frame = frame.assign(time=(times - pd.Timestamp(0, tz="UTC")).dt.total_seconds())
+    from vedette.cli.label_columns import converted
+
+    def wrong(column: str, position: int, value: Any, allowed: str) -> BadLabels:
+        place = f"{file}: column {column!r}: row {before + position + 1} holds {value!r}"
+        return BadLabels(f"{place}; allowed: {allowed} ({before:,} labels are stored)")
+
     items = []
-    for i, record in enumerate(frame.to_dict("records")):
+    for i, record in enumerate(converted(frame, plan.schema.task == "regression", wrong).to_dict("records")):
         item = {str(name): value for name, value in record.items() if not pd.isna(value)}
         if missing := [name for name in ("id", "label") if name not in item]:
-            raise BadLabels(f"row {before + i}: {missing[0]!r} is empty ({before:,} labels are stored)")
+            raise BadLabels(f"{file}: row {before + i + 1}: {missing[0]!r} is empty ({before:,} labels are stored)")
         item["id"] = str(item["id"])
         if "row" in item:
             item["row"] = int(item["row"])

@@ -38,30 +38,29 @@ def replay(
     labels: Annotated[Path | None, typer.Option("--labels", help="Labels, parquet or csv.")] = None,
     as_served: Annotated[bool, typer.Option("--as-served", help="Labels come when they came, not at once.")] = False,
     store: Annotated[str | None, typer.Option("--store", help="Keep everything in this store (URL).")] = None,
+    sinks: Annotated[bool, typer.Option("--sinks", help="Deliver events to the sinks, as serving does.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from vedette.config.loading import load_all
-    from vedette.engine.bundle import build_bundle
+    from vedette.cli.building import build_loaded, load_plan
     from vedette.engine.run.logged import read_labels, read_rows
     from vedette.engine.run.replay import replay as run
     from vedette.plugins import get_registry
 
     registry = get_registry()
-    loaded = load_all([config, *(over or ())], registry=registry)
+    loaded = load_plan([config, *(over or ())])
     rows = read_rows(data, loaded.plan, registry)
     items = read_labels(labels, loaded.plan, registry) if labels is not None else []
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    bundle = build_loaded(loaded)
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        fitting = bar.add_task("fitting on the reference", total=None)
-        bundle = build_bundle(loaded.plan, registry, loaded.reference, lambda name: bar.update(fitting))
-        bar.remove_task(fitting)
         task = bar.add_task("replaying rows", total=len(rows))
         service = run(
-            bundle, registry, rows, items, store=store, as_served=as_served, progress=lambda n: bar.advance(task, n)
-        )
+            bundle, registry, rows, items, store=store, as_served=as_served, sinks=sinks,
+            progress=lambda n: bar.advance(task, n),
+        )  # fmt: skip
     if as_json:
         found = service.results(limit=1_000_000)
         body = {"results": list(found), "alerts": by_time(service.alerts()), "monitors": service.monitors()}

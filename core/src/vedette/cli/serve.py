@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -105,5 +106,10 @@ def _print_address(models: list[Embedded], host: str, port: int) -> None:
 
 def _log() -> None:
     """Our own news, others' warnings, on standard error."""
+    from pydantic import warnings as theirs
+
+    # FastAPI hides it from its own use of pydantic, which does not hold while the monitors' threads change filters too
+    if noise := getattr(theirs, "UnsupportedFieldAttributeWarning", None):
+        warnings.filterwarnings("ignore", category=noise)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("vedette").setLevel(logging.INFO)

@@ -21,6 +21,7 @@ Examples:
     VEDETTE_TOKEN=... vedette status --url https://models.example.com/vedette/income --json
 """
 MAX_VALUES = 4
+AGES = ((365 * 86_400, "y"), (86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
 def register(cli: typer.Typer) -> None:
@@ -126,7 +127,21 @@ def _row(monitor: Mapping[str, Any], firing: bool, now: float) -> list[str]:
     scalars = [(name, value) for name, value in latest["values"].items() if not isinstance(value, Mapping)]
     values = ", ".join(f"{name} {_figure(value)}" for name, value in scalars[:MAX_VALUES])
     window = latest["window"] + (f" {latest['segment']}" if latest["segment"] else "")
-    return [*head, window, f"{now - latest['end']:.0f} s", values or latest["status"]]
+    return [*head, window, ago(now - latest["end"]), values or no_value(latest)]
+
+
+def no_value(result: Mapping[str, Any]) -> str:
+    """A result's status, with the reason where it says one."""
+    from vedette.engine.reasons import reasons_of
+
+    reasons = reasons_of(result["details"])
+    return f"{result['status']}: {', '.join(reasons)}" if reasons else str(result["status"])
+
+
+def ago(seconds: float) -> str:
+    """An age in its largest unit: 42 s, 5 min, 3 h, 2 d, 1 y."""
+    size, unit = next((pair for pair in AGES if abs(seconds) >= pair[0]), AGES[-1])
+    return f"{seconds / size:.0f} {unit}"
 
 
 def _figure(value: Any) -> str:

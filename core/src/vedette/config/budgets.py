@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from vedette.config.plan import DEFAULT_TICK, WindowSpec
-from vedette.config.values import MAX_ROWS, NUMBER, parse_duration, parse_rows
+from vedette.config.values import MAX_ROWS, NUMBER, UNITS, parse_duration, parse_rows
 
 FEWEST = 10.0  # evaluations between false alarms
 MOST = 1e9
+PERIODS = {
+    name: days * UNITS["d"] for name, days in (("day", 1), ("week", 7), ("month", 28), ("quarter", 90), ("year", 365))
+}
 EXAMPLES = "'1 per 30d', '1 per 500 windows' or '1 per 100000 rows'"
 PATTERN = rf"^{NUMBER} +per +.+$"
 
@@ -41,8 +44,8 @@ class Budget:
 
     def _step(self, windows: Sequence[WindowSpec]) -> float:
         """From one window to the next that does not overlap it, in the budget's unit."""
-        if any(window.lifetime for window in windows):
-            raise ValueError("the windows of 'lifetime' all overlap; allowed: windows by time or by rows")
+        if growing := [window.name for window in windows if window.lifetime or window.since]:
+            raise ValueError(f"the windows of {growing[0]!r} all overlap; allowed: windows by time or by rows")
         if self.windows is not None:
             return 1.0
         if self.rows is not None:
@@ -51,7 +54,12 @@ class Budget:
             return float(max(window.rows or 1 for window in windows))
         if any(window.rows is not None for window in windows):
             raise ValueError("windows by rows need 'per 500 windows' or 'per 100000 rows'")
-        return max((max(window.span or 0.0, window.every) for window in windows), default=DEFAULT_TICK)
+        return max((_seconds(window) for window in windows), default=DEFAULT_TICK)
+
+
+def _seconds(window: WindowSpec) -> float:
+    """How long a window is at least."""
+    return max(PERIODS[window.calendar] if window.calendar else window.reach, window.every)
 
 
 def parse_budget(text: Any) -> Budget:

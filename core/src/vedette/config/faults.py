@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Self
 
 SHOWN = 160  # characters of a source line that are shown
 
@@ -43,13 +44,17 @@ class Fault:
     source_line: str = ""
 
     @classmethod
-    def at(cls, place: Place, message: str) -> Fault:
+    def at(cls, place: Place, message: str) -> Self:
         return cls(place.source.name, place.line, place.column, message, place.source.line(place.line))
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
         excerpt = _excerpt(self.source_line, self.column)
         return f"{where}: {self.message}" + (f"\n{excerpt}" if excerpt else "")
+
+
+class Note(Fault):
+    """Something to know of a configuration that is not wrong."""
 
 
 class ConfigError(ValueError):

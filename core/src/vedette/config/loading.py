@@ -12,14 +12,15 @@ from vedette.config import sections as part
 from vedette.config.alerting import joint_alerts
 from vedette.config.auto import auto_monitors
 from vedette.config.expanding import explicit
-from vedette.config.faults import ConfigError, Fault, Source
+from vedette.config.faults import ConfigError, Fault, Note, Source
 from vedette.config.inference import infer_schema
 from vedette.config.monitoring import resolve_monitors
 from vedette.config.plan import Plan
 from vedette.config.reading import MAX_BYTES, read
 from vedette.config.reference import BadReference, fit_reference, read_columns
-from vedette.config.resolving import Catalogue, Context
+from vedette.config.resolving import Catalogue, Context, hide
 from vedette.config.tree import Node, merge
+from vedette.config.tree import Path as Keys
 from vedette.config.validation import validate
 from vedette.config.variables import expand
 from vedette.config.windows import section_window
@@ -28,10 +29,19 @@ from vedette_specs import Batch, FoundModel, Schema
 
 @dataclass(frozen=True)
 class Loaded:
-    """A plan with the rows that its schema was inferred from (None where there are none)."""
+    """A plan with the rows that its schema was inferred from (None where there are none).
+
+    notes: what people should know, though it is not wrong.  tree: where everything stands.
+    """
 
     plan: Plan
     reference: Batch | None
+    tree: Node
+    notes: tuple[Note, ...] = ()
+
+    def fault(self, path: Keys, message: str) -> Fault:
+        """What was found wrong later on, at its place; what came out of variables is shown as it was written."""
+        return Fault.at(self.tree.place_of(path), hide(message, self.tree.at(path)))
 
 
 def load(
@@ -146,7 +156,7 @@ def _load(
     faults = unset + [fault for fault in faults if (fault.file, fault.line, fault.column) not in places]
     if faults:
         raise ConfigError(faults)
-    return Loaded(plan, ctx.reference)
+    return Loaded(plan, ctx.reference, tree, tuple(dict.fromkeys(ctx.notes)))
 
 
 def _tree(sources: list[Source], faults: list[Fault]) -> Node:
@@ -206,11 +216,16 @@ def _rows(ctx: Context, columns: Mapping[str, Any] | Batch | None) -> Batch | No
     if columns is None or ctx.schema is None:
         return None
     try:
-        return fit_reference(columns, ctx.schema)
+        return fit_reference(columns, ctx.schema, attributes=_segments(ctx))
     except BadReference as error:
         path = ("schema", *error.path) if error.path else ("reference",)
         ctx.fault(path, f"{path[0]}: {error}")
         return None
+
+
+def _segments(ctx: Context) -> set[str]:
+    """Columns that monitors are segmented by."""
+    return {column for monitor in (ctx.document.monitors or {}).values() for column in monitor.by}
 
 
 def _plan(ctx: Context, uri: str | None, written: Mapping[str, Any]) -> Plan:

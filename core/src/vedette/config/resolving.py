@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from vedette.config.faults import Fault, Place, did_you_mean
+from vedette.config.faults import Fault, Note, Place, did_you_mean
 from vedette.config.fields import check_name
 from vedette.config.models import Document
 from vedette.config.tree import Node, Path
@@ -52,6 +52,7 @@ class Context:
     has_reference: bool = False
     reference: Batch | None = None
     auto_names: tuple[str, ...] = ()
+    notes: list[Note] = field(default_factory=list)
 
     def place(self, path: Path, *, key: bool = False) -> Place:
         return self.tree.place_of(path, key=key)
@@ -63,9 +64,13 @@ class Context:
     def fault_at(self, place: Place, message: str) -> None:
         self.faults.append(Fault.at(place, message))
 
+    def note(self, path: Path, message: str) -> None:
+        """Record what people should know of `path`, though it is not wrong."""
+        self.notes.append(Note.at(self.place(path), hide(message, self.tree.at(path))))
+
     def trial(self) -> Context:
-        """A copy with faults of its own, to find out whether something would do."""
-        return replace(self, faults=[])
+        """A copy with faults and notes of its own, to find out whether something would do."""
+        return replace(self, faults=[], notes=[])
 
     def written(self, section: str) -> list[str]:
         """The names in a section, also of entries that are at fault."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import Any, get_args
 
+from vedette.config.faults import Fault
 from vedette.config.models import SampleSection, TokenScope, UseSection
 from vedette.config.plan import (
     CaptureSpec,
@@ -22,6 +24,7 @@ from vedette.config.plan import (
 )
 from vedette.config.reference import local_path
 from vedette.config.resolving import Context
+from vedette.config.store_url import store_problem, without_password
 from vedette.config.tree import Path
 from vedette.config.using import check_fit, use_component
 from vedette_specs import Schema
@@ -178,9 +181,17 @@ def resolve_reference(ctx: Context) -> str | None:
 def resolve_store(ctx: Context) -> str:
     """The database's URL; an SQLite file is relative to the YAML."""
     url, prefix = ctx.document.store, "sqlite:///"
-    if "://" not in url:
-        ctx.fault(("store",), f"store: {url!r} is no database URL, such as sqlite:///vedette.db or postgresql://...")
+    if problem := store_problem(url):
+        _store_fault(ctx, url, problem)
     rest = url.removeprefix(prefix)
     if not url.startswith(prefix) or rest.startswith(("/", "file:", ":memory:")) or not rest:
         return url
     return prefix + absolute(ctx, ("store",), rest)
+
+
+def _store_fault(ctx: Context, url: str, problem: str) -> None:
+    """Shown without a password, in the line of the file too; what came out of variables as it was written."""
+    written = ctx.tree.at(("store",)).raw
+    fault = Fault.at(ctx.place(("store",)), f"store: {written or without_password(url)!r} {problem}")
+    line = fault.source_line if written else fault.source_line.replace(url, without_password(url))
+    ctx.faults.append(replace(fault, source_line=line))

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -14,6 +14,7 @@ from typing import Any, cast
 import numpy as np
 
 from vedette.config.plan import ComponentSpec, MonitorSpec, Plan, fingerprint
+from vedette.engine.bundle_faults import BundleError, Keys, collecting, place_of, raise_all
 from vedette.engine.fitted import pack_component, unpack_component
 from vedette.engine.rule_names import check_rules
 from vedette.engine.work.flags import OutlierFlags
@@ -38,15 +39,12 @@ MIN_SEGMENT_ROWS = 200
 Progress = Callable[[str], None]
 
 
-class BundleError(ValueError):
-    """The bundle cannot be built or read."""
-
-
 @dataclass
 class Bundle:
     """A plan with its fitted components.
 
     fitted: (monitor, alias, segment) -> saved state.  reference_values: (monitor, segment) -> values on the reference.
+    delivers: whether events go to sinks and to plugins that listen.
     """
 
     plan: Plan
@@ -55,7 +53,17 @@ class Bundle:
     fitted: Mapping[tuple[str, str, str], Mapping[str, Any]] = field(default_factory=dict)
     shared: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # preprocessors and explainers by name
     reference_values: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
+    delivers: bool = True
     _live: dict[tuple[str, str, str], Metric | None] = field(default_factory=dict)
+
+    def silent(self) -> Bundle:
+        """The same bundle (digest and all) of which nobody is told: for replays of what is past."""
+        return replace(self, plan=replace(self.plan, sinks=()), delivers=False)
+
+    @property
+    def listened(self) -> bool:
+        """Whether plugins are told of events."""
+        return self.delivers and self.registry.hook.listens()
 
     @cached_property
     def digest(self) -> str:
@@ -161,24 +169,42 @@ class Bundle:
 def build_bundle(
     plan: Plan, registry: Registry, reference: Batch | None, progress: Progress = lambda step: None
 ) -> Bundle:
-    """Fit every component of `plan` on the reference; raises BundleError naming the monitor that cannot be fitted."""
+    """Fit every component of `plan` on the reference.
+
+    Raises BundleError naming the monitor that cannot be fitted, or the rule whose values there are not; `all` has
+    every one, each with its place in the configuration.
+    """
     bundle = Bundle(plan, registry, _digest(reference))
     shared: dict[str, Mapping[str, Any]] = {}
-    declared = [(s.name, s.component) for s in plan.preprocessors] + [(s.name, s.component) for s in plan.explainers]
-    for name, component in declared:
-        progress(name)
-        shared[name] = pack_component(_fit(_make(registry, component, plan.schema), reference, name))
+    broken: list[BundleError] = []
+    declared = [("preprocessors", s) for s in plan.preprocessors] + [("explainers", s) for s in plan.explainers]
+    for section, item in declared:
+        progress(item.name)
+        with collecting(broken):
+            fresh = _make(registry, item.component, plan.schema)
+            shared[item.name] = pack_component(_fit(fresh, reference, item.name, (section, item.name, "use")))
+    raise_all(broken)  # what is made with them cannot be judged
     bundle.shared = shared
     fitted: dict[tuple[str, str, str], Mapping[str, Any]] = {}
     values: dict[tuple[str, str], Mapping[str, Any]] = {}
     bundle.fitted, bundle.reference_values = fitted, values
     views = None if reference is None else Views(reference, bundle.preprocessors)
+    failed: set[str] = set()
     for monitor in in_order(plan.monitors):
         progress(monitor.name)
-        _fit_monitor(bundle, monitor, views, fitted)
-        if views is not None and monitor.kind == "metric":
-            values.update(_reference_values(bundle, monitor, views))
-    check_rules(bundle)
+        if monitor.source in failed:
+            failed.add(monitor.name)
+            continue
+        before = len(broken)
+        with collecting(broken):
+            _fit_monitor(bundle, monitor, views, fitted)
+            if views is not None and monitor.kind == "metric":
+                values.update(_reference_values(bundle, monitor, views))
+        if len(broken) > before:
+            failed.add(monitor.name)
+    with collecting(broken):
+        check_rules(bundle, failed)
+    raise_all(broken)
     return bundle
 
 
@@ -204,14 +230,17 @@ def _fit_monitor(
         if not isinstance(component, Fittable):
             continue
         if views is None:
-            raise BundleError(f"monitor {spec.name!r}: {part.use} compares with a reference, and there is none")
+            raise BundleError(
+                f"monitor {spec.name!r}: {part.use} compares with a reference, and there is none", place_of(spec, part)
+            )
         try:
             seen = _reference_view(bundle, spec, views)
         except NoInput as error:
-            raise BundleError(f"monitor {spec.name!r}: `of: {spec.of}`: in the reference, {error}") from error
+            where = ("monitors", spec.name, "of")
+            raise BundleError(f"monitor {spec.name!r}: `of: {spec.of}`: in the reference, {error}", where) from error
         for segment, rows in _segments(seen, spec.by).items():
             fresh = _make(bundle.registry, part, bundle.plan.schema)
-            fitted[spec.name, part.alias, segment] = pack_component(_fit(fresh, rows, spec.name))
+            fitted[spec.name, part.alias, segment] = pack_component(_fit(fresh, rows, spec.name, place_of(spec, part)))
 
 
 def _reference_view(bundle: Bundle, spec: MonitorSpec, views: Views) -> Batch:
@@ -270,15 +299,15 @@ def _make(registry: Registry, spec: ComponentSpec, schema: Schema) -> BaseCompon
     return made.bind(schema)
 
 
-def _fit(component: BaseComponent, rows: Batch | None, name: str) -> BaseComponent:
+def _fit(component: BaseComponent, rows: Batch | None, name: str, path: Keys) -> BaseComponent:
     if not isinstance(component, Fittable):
         return component
     if rows is None:
-        raise BundleError(f"{name!r}: {component!r} needs a reference, and there is none")
+        raise BundleError(f"{name!r}: {component!r} needs a reference, and there is none", path)
     try:
         return component.fit(rows)
     except ValueError as error:
-        raise BundleError(f"{name!r} cannot be fitted: {error}") from error
+        raise BundleError(f"{name!r} cannot be fitted: {error}", path) from error
 
 
 def _digest(reference: Batch | None) -> str:

@@ -18,7 +18,7 @@ def report_failures(connection: Connection, bundle: Bundle, failures: Iterable[F
         series.add_missing(connection, failure.series, failure.rows)
         if failure.reason and series.quarantine(connection, failure.series, failure.reason):
             event = failure_event(bundle.plan.model, failure, now)
-            outbox.put(connection, bundle.plan, event, now, bundle.registry.hook.listens())
+            outbox.put(connection, bundle.plan, event, now, bundle.listened)
 
 
 def _summed(failures: Iterable[Failure]) -> list[Failure]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from sqlalchemy import Connection
 
+from vedette.config.plan import MonitorSpec
 from vedette.engine.bundle import Bundle
+from vedette.engine.differences import what_changes, why_restarted
 from vedette.engine.reduce.telling import announce
 from vedette.engine.running import pool_id
 from vedette.store import results, series
@@ -17,6 +20,7 @@ from vedette.store.results import AlertState
 from vedette.store.series import Series
 from vedette_specs.results import Alert
 
+logger = logging.getLogger("vedette.deploy")
 Action = Literal["start", "keep", "restart", "retire"]
 
 
@@ -60,22 +64,38 @@ def _by_series(change: Change) -> tuple[bool, int]:
 def _changes(connection: Connection, bundle: Bundle) -> list[Change]:
     plan = bundle.plan
     running = {s.monitor: s for s in series.active(connection, plan.model)}
-    changes = [_change(bundle, spec.name, running.get(spec.name)) for spec in plan.monitors]
+    before = _deployed_monitors(connection, bundle)
+    changes = [_change(bundle, spec.name, running.get(spec.name), before.get(spec.name)) for spec in plan.monitors]
     gone = running.keys() - {spec.name for spec in plan.monitors}
     return changes + [Change(name, "retire", "no longer declared", running[name].id) for name in sorted(gone)]
 
 
-def _change(bundle: Bundle, monitor: str, old: Series | None) -> Change:
+def _deployed_monitors(connection: Connection, bundle: Bundle) -> dict[str, MonitorSpec]:
+    """Those of the bundle that is deployed now; none where it cannot be read in this place any more."""
+    digest = series.deployed(connection, bundle.plan.model)
+    body = None if digest in (None, bundle.digest) else series.get_bundle(connection, digest or "")
+    if body is None:
+        return {}
+    try:
+        plan = Bundle.from_bytes(body, bundle.registry).plan
+    except (ValueError, LookupError) as error:  # a variable that is not set here, a plugin that is not installed
+        logger.info("the bundle %s, deployed before, cannot be read to tell what changes: %s", digest, error)
+        return {}
+    return {spec.name: spec for spec in plan.monitors}
+
+
+def _change(bundle: Bundle, monitor: str, old: Series | None, before: MonitorSpec | None) -> Change:
     if old is None:
         return Change(monitor, "start", "new")
+    spec = bundle.plan.monitor(monitor)
     if old.fingerprint != bundle.fingerprint(monitor, bundle.plan.model_version or ""):
-        return Change(monitor, "restart", "its component, options, input, schema or reference changed", old.id)
-    if old.pool != pool_id(bundle.plan.model, bundle.plan.monitor(monitor).pool):
+        return Change(monitor, "restart", why_restarted(before, spec), old.id)
+    if old.pool != pool_id(bundle.plan.model, spec.pool):
         # both pools have been sent the same rows: what each has counted must not add up
         return Change(monitor, "restart", "it moves to another pool", old.id)
     if old.status == "quarantined":
         return Change(monitor, "restart", f"was quarantined: {old.reason}", old.id)
-    return Change(monitor, "keep", "unchanged", old.id)
+    return Change(monitor, "keep", what_changes(before, spec), old.id)
 
 
 def _apply(connection: Connection, bundle: Bundle, change: Change, now: float) -> None:
@@ -104,6 +124,5 @@ def _resolve_alerts(
         alert = Alert(**{**fields, "state": "resolved", "details": details})
         cleared = AlertState(judged=state.judged)
         if state.state == "firing":
-            hooks = bundle.registry.hook.listens()
-            cleared, _ = announce(connection, bundle, alert, state, cleared, now, now, hooks)
+            cleared, _ = announce(connection, bundle, alert, state, cleared, now, now, bundle.listened)
         results.put_alert_state(connection, model, alert.rule, alert.segment, alert.window, cleared, alert.to_json())

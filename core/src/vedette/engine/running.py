@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
 from vedette.engine.bundle import Bundle
 from vedette.store import series
+from vedette.store.database import Store
 from vedette.store.series import Series
+
+logger = logging.getLogger("vedette.deploy")
 
 
 def pool_id(model: str, pool: str) -> str:
@@ -47,7 +51,8 @@ class Bundles:
             return self.own
         if digest not in self.known:
             body = series.get_bundle(connection, digest)
-            self.known[digest] = None if body is None else Bundle.from_bytes(body, self.own.registry)
+            found = None if body is None else Bundle.from_bytes(body, self.own.registry)
+            self.known[digest] = found if found is None or self.own.delivers else found.silent()
         return self.known[digest]
 
     def of_series(self, connection: Connection, row: Series) -> Bundle | None:
@@ -55,3 +60,26 @@ class Bundles:
         if row.status != "retired" and runs(self.own, row):
             return self.own
         return self.get(connection, row.digest)
+
+
+@dataclass
+class Followed:
+    """Whether another bundle of the model has been deployed since; told once each time that it is."""
+
+    store: Store
+    own: Bundle
+    told: bool = False
+
+    def look(self) -> bool:
+        model = self.own.plan.model
+        with self.store.read() as connection:
+            digest = series.deployed(connection, model)
+        followed = digest is not None and digest != self.own.digest
+        if followed and not self.told:
+            logger.warning(
+                "another configuration of model %s was deployed to %s: %s instead of this process's %s; what comes in "
+                "here is still counted as its own configuration says. Restart it with the newer one, or stop it",
+                model, self.store.shown_url, digest, self.own.digest,
+            )  # fmt: skip
+        self.told = followed
+        return followed

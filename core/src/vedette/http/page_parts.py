@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from vedette.engine.reasons import reasons_of
 from vedette.http.latest import Result
 from vedette.http.markup import Markup, join, tag
 
@@ -86,7 +87,8 @@ def _result(result: Result, now: float) -> Markup:
     note = tag("span", result["status"], class_=f"chip {result['status']}") if result["status"] != "ok" else None
     segment = f" · {result['segment']}" if result["segment"] else ""
     text = f"{result['window']}{segment} · n {figure(result['n'])} · {ago(now - result['end'])} ago "
-    return join([tag("dl", *cells) if cells else None, tag("div", text, note, class_="meta")])
+    why = f" {', '.join(reasons)}" if (reasons := reasons_of(result["details"])) else None
+    return join([tag("dl", *cells) if cells else None, tag("div", text, note, why, class_="meta")])
 
 
 def _line(history: Sequence[Result]) -> Markup | None:
@@ -132,6 +134,7 @@ def _others(latest: Sequence[Result]) -> Markup | None:
         tag(
             "tr", tag("td", r["segment"] or "all"), tag("td", r["window"]), tag("td", figure(r["n"]), class_="num"),
             *(tag("td", figure(r["values"].get(name)), class_="num") for name in names),
+            tag("td", ", ".join(reasons_of(r["details"]))),
         )
         for r in latest[:MAX_ROWS]
     ]  # fmt: skip

@@ -13,6 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import StaticPool
 
+from vedette.config.store_url import store_problem, without_password
 from vedette.store.migrations import migrate
 
 BUSY_MS = 20_000
@@ -22,6 +23,10 @@ PG_OPTIONS = "-c lock_timeout=15s -c idle_in_transaction_session_timeout=60s"
 
 class StoreError(RuntimeError):
     """The store cannot be opened, or holds what this version cannot read."""
+
+
+class BadStoreURL(StoreError, ValueError):
+    """No store can be opened with such a URL."""
 
 
 class Store:
@@ -100,13 +105,13 @@ def transient(error: BaseException | None) -> bool:
 
 
 def _engine(url: str) -> Engine:
+    if problem := store_problem(url):
+        raise BadStoreURL(f"store: {without_password(url)!r} {problem}")
     parsed = make_url(url)
     if parsed.get_backend_name() == "postgresql":
         if parsed.drivername == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
         return create_engine(parsed, pool_pre_ping=True, connect_args={"options": PG_OPTIONS, "connect_timeout": 10})
-    if parsed.get_backend_name() != "sqlite":
-        raise StoreError(f"store: {parsed.get_backend_name()!r} is not supported; allowed: sqlite, postgresql")
     options: dict[str, Any] = {"poolclass": StaticPool} if _in_memory(url) else {}
     engine = create_engine(parsed, connect_args={"check_same_thread": False, "timeout": BUSY_MS / 1000}, **options)
     event.listen(engine, "connect", _prepare_sqlite)

@@ -22,7 +22,8 @@ from typing import Any
 
 from vedette.config.loading import load_all
 from vedette.config.reference import local_path
-from vedette.engine.bundle import Bundle, BundleError, build_bundle
+from vedette.engine.bundle import Bundle, build_bundle
+from vedette.engine.bundle_faults import BundleError
 from vedette.plugins import Registry, get_registry
 from vedette_specs.codec import CodecError, decode, encode
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -40,8 +40,7 @@ def instrument(
 ) -> None:
     import yaml
 
-    from vedette.config.loading import load_all
-    from vedette.plugins import get_registry
+    from vedette.cli.building import build_loaded, load_plan
     from vedette_rayserve.serve_config import ServeConfigError, chosen, instrumented
     from vedette_rayserve.yaml_edit import rewritten
 
@@ -53,9 +52,9 @@ def instrument(
     if not isinstance(parsed, dict):
         raise ServeConfigError(f"{config}: no file for `serve deploy`: applications are missing")
     chosen(parsed, application)
-    loaded = load_all(monitors, registry=get_registry())
+    loaded = load_plan(monitors)
     plan = loaded.plan
-    digest = store_bundle(_build(plan, loaded.reference))
+    digest = store_bundle(build_loaded(loaded))
     made = instrumented(
         parsed,
         plan.model,
@@ -66,13 +65,6 @@ def instrument(
     )
     output.write_text(rewritten(text, application, made), encoding="utf-8")
     typer.echo(f"bundle {digest} is in the store; wrote {output}")
-
-
-def _build(plan: Plan, reference: Any) -> Bundle:
-    from vedette.engine.bundle import build_bundle
-    from vedette.plugins import get_registry
-
-    return build_bundle(plan, get_registry(), reference, lambda step: typer.echo(f"fitting {step}", err=True))
 
 
 def store_bundle(bundle: Bundle) -> str:

@@ -140,6 +140,7 @@ def _numbers(rows: Batch) -> Floats:
     return np.where(np.abs(table) < 1e100, table, 0.0)
 
 
+@np.errstate(invalid="ignore", over="ignore")  # where the model answers infinity, a contribution is not known: NaN
 def _estimates(
     answers: Floats, n: int, plan: Plan, games: NDArray[np.intp], masks: Mask, background: Floats
 ) -> tuple[int, list[tuple[Floats, Floats]]]:

@@ -130,4 +130,4 @@ class JobRunner:
             now = self.store.now(connection)
             jobs.finish(connection, job, result)
             event = make_event("explanation", self.plan.model, job.monitor, job.segment, job.created, payload, job.id)
-            outbox.put(connection, self.plan, event, now, self.explaining.bundle.registry.hook.listens())
+            outbox.put(connection, self.plan, event, now, self.explaining.bundle.listened)

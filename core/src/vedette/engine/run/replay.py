@@ -16,6 +16,7 @@ import numpy as np
 from vedette.engine import lifecycle
 from vedette.engine.bundle import Bundle
 from vedette.engine.explain.explaining import JobRunner
+from vedette.engine.reduce.dispatch import Dispatcher
 from vedette.engine.reduce.reducer import Reducer
 from vedette.engine.run.feed import ROWS, Feed, identified
 from vedette.engine.run.runtime import ends_after
@@ -33,14 +34,20 @@ Item = Mapping[str, Any]
 
 @dataclass
 class Replay:
-    """A store of its own (a temporary SQLite file by default), workers and reducers of all pools, one thread."""
+    """A store of its own (a temporary SQLite file by default), workers and reducers of all pools, one thread.
+
+    sinks: whether events are delivered at the end; what is past wakes nobody up unless asked to.
+    """
 
     bundle: Bundle
     registry: Registry
     store: Store
     predict: Predict | None = None
+    sinks: bool = False
 
     def __post_init__(self) -> None:
+        if not self.sinks:
+            self.bundle = self.bundle.silent()
         lifecycle.deploy(self.store, self.bundle)
         self.service = Service(self.store, self.bundle, self.predict)
         self.feed = Feed(self._ship)
@@ -76,7 +83,16 @@ class Replay:
             progress(len(part))
         self.service.feedback(waiting)
         self._finish()
+        if self.sinks:
+            self._deliver()
         return self.service
+
+    def _deliver(self) -> None:
+        dispatcher = Dispatcher(self.store, self.bundle.plan, self.registry)
+        try:
+            dispatcher.step(math.inf)
+        finally:
+            dispatcher.close()
 
     def _feed(self, part: Batch, rows: Batch, start: int) -> None:
         assert part.times is not None
@@ -126,14 +142,18 @@ def replay(
     *,
     store: str | None = None,
     as_served: bool = False,
+    sinks: bool = False,
     progress: Progress = lambda rows: None,
 ) -> Service:
-    """Replay into `store`, by default a temporary one that lives as long as the answer."""
+    """Replay into `store`, by default a temporary one that lives as long as the answer.
+
+    sinks: events are delivered; by default neither sinks nor plugins hear of what is past.
+    """
     if store is not None:
-        return Replay(bundle, registry, Store(store)).run(rows, items, as_served, progress)
+        return Replay(bundle, registry, Store(store), sinks=sinks).run(rows, items, as_served, progress)
     folder = tempfile.mkdtemp(prefix="vedette-replay-")
     fresh = Store(f"sqlite:///{Path(folder) / 'replay.db'}")
-    service = Replay(bundle, registry, fresh).run(rows, items, as_served, progress)
+    service = Replay(bundle, registry, fresh, sinks=sinks).run(rows, items, as_served, progress)
     weakref.finalize(service, _remove, fresh, folder)
     return service
 

@@ -36,6 +36,8 @@ class Session:
     config: a monitors.yaml, several to be merged, or a Plan.  reference: rows that replace the plan's.
     store: URL; the plan's by default.  predict: the model, for explanations: Batch -> (n, outputs).
     event_time: the clock is the latest `time` that was logged, for backfills; rows must come in about that order.
+    sinks: whether events are delivered to sinks and to plugins; by default not with event_time, so that a backfill
+    wakes nobody up.
     """
 
     def __init__(
@@ -46,13 +48,15 @@ class Session:
         store: str | None = None,
         predict: Predict | None = None,
         event_time: bool = False,
+        sinks: bool | None = None,
         registry: Registry | None = None,
         settings: WorkerSettings | None = None,
     ) -> None:
         self.registry = registry or get_registry()
         self.plan, rows = _load(config, self.registry, reference)
         self.store = Store(store or self.plan.store)
-        self.bundle = build_bundle(self.plan, self.registry, rows)
+        bundle = build_bundle(self.plan, self.registry, rows)
+        self.bundle = bundle if (not event_time if sinks is None else sinks) else bundle.silent()
         self.feed = Feed(self._ship) if event_time else None
         clock = self.feed.clock if self.feed is not None else None
         self.runtime = Runtime(self.store, self.bundle, self.registry, settings, clock).start()

@@ -15,6 +15,7 @@ from vedette.engine.bundle import Bundle
 from vedette.engine.reduce.dispatch import Dispatcher
 from vedette.engine.reduce.reducer import Reducer
 from vedette.engine.reduce.retention import Retention
+from vedette.engine.running import Followed
 from vedette.engine.tap.transport import Busy
 from vedette.engine.work.core import Parsed, WorkerCore
 from vedette.plugins import Registry
@@ -93,6 +94,7 @@ class Worker:
         self.reducer = Reducer(store, bundle, pool, registry, clock, self.settings.lease, self.settings.idle_grace)
         self.dispatcher = Dispatcher(store, plan, registry)
         self.retention = Retention(store, bundle)
+        self._followed = Followed(store, bundle) if pool == plan.worker_pools[0] else None
         self._jobs: queue.Queue[_Job] = queue.Queue(self.settings.queue_messages)
         self._queued_bytes = 0
         self._counting = threading.Lock()  # of the bytes: callers and the worker's thread change them
@@ -186,6 +188,8 @@ class Worker:
         if time.monotonic() >= times.adoption:
             times.adoption = time.monotonic() + self.settings.adopt_every
             self._guard("adoption", self.core.adopt)
+            if self._followed is not None:
+                self._guard("looking for a newer deployment", self._followed.look)
 
     def _next_group(self, wait: float) -> list[_Job]:
         """What waits, at most a group; at least one job unless none comes in time."""

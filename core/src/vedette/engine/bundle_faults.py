@@ -1,0 +1,45 @@
+"""What is wrong with a configuration that only shows when its bundle is built, with its place in the YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from vedette.config.plan import ComponentSpec, MonitorSpec
+
+Keys = tuple[str | int, ...]
+
+
+class BundleError(ValueError):
+    """The bundle cannot be built or read. path: the keys of the configuration that it is about.
+
+    all: this one and the others that were found with it.
+    """
+
+    def __init__(self, message: str, path: Keys = ()) -> None:
+        super().__init__(message)
+        self.path = path
+        self.all: tuple[BundleError, ...] = (self,)
+
+
+@contextmanager
+def collecting(found: list[BundleError]) -> Iterator[None]:
+    """Add what is raised, with all that came with it, to `found`, and go on."""
+    try:
+        yield
+    except BundleError as error:
+        found += error.all
+
+
+def raise_all(found: Sequence[BundleError]) -> None:
+    """The first, which knows the others."""
+    if found:
+        found[0].all = tuple(found)
+        raise found[0]
+
+
+def place_of(spec: MonitorSpec, part: ComponentSpec) -> Keys:
+    """Where the component of a monitor is named."""
+    if spec.kind != "metric":
+        return ("monitors", spec.name, "detect", "use")
+    return ("monitors", spec.name, "metrics", spec.components.index(part), "use")

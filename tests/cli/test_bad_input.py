@@ -1,0 +1,173 @@
+"""What is wrong with people's files is told in their words: file, column, row, value, what is allowed; exit code 2."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from vedette.cli import check, labels, replay
+
+YAML = """\
+version: 1
+model: {name: flats}
+reference: reference.csv
+schema: {task: TASK, label: price, features: {size: numeric, rooms: numeric}}
+store: sqlite:///store.db
+monitors:
+  drift: {detect: ks, window: 100 rows}
+  errors: {metrics: [missing_rate], window: 100 rows, alert: overall_missing_rate > 0.5}
+"""
+
+
+@pytest.fixture
+def flats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A regression's configuration, reference and logged rows."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"size": rng.normal(60, 9, 300), "rooms": rng.integers(1, 6, 300)})
+    table["price"] = table["size"] * 3.5
+    table[:250].to_csv("reference.csv", index=False)
+    live = table[250:].assign(id=[f"r{i}" for i in range(50)], time=1_700_000_000 + np.arange(50))
+    live.to_csv("live.csv", index=False)
+    (tmp_path / "monitors.yaml").write_text(YAML.replace("TASK", "regression"))
+    return tmp_path
+
+
+def said(*arguments: str) -> str:
+    """What a command says of input that is bad: nothing else ended it."""
+    from vedette.cli import exit_code
+
+    cli = typer.Typer()
+    cli.callback()(lambda: None)
+    for command in (check, replay, labels):
+        command.register(cli)
+    done = CliRunner().invoke(cli, list(arguments))
+    if isinstance(done.exception, SystemExit):
+        assert done.exit_code == 2, done.output
+        return done.output
+    assert isinstance(done.exception, Exception), done.output
+    assert exit_code(done.exception) == 2, done.exception
+    return str(done.exception)
+
+
+def changed(**columns: object) -> None:
+    pd.read_csv("live.csv").assign(**columns).to_csv("live.csv", index=False)
+
+
+def test_a_column_that_the_replayed_file_lacks(flats: Path) -> None:
+    pd.read_csv("live.csv").rename(columns={"rooms": "room"}).to_csv("live.csv", index=False)
+    assert (
+        said("replay", "monitors.yaml", "live.csv") == "live.csv: the file has no column 'rooms'; did you mean 'room'?"
+    )
+
+
+@pytest.mark.parametrize(
+    ("columns", "problem"),
+    [
+        ({"rooms": "many"}, "the column 'rooms' is not numeric: row 1 holds 'many'"),
+        ({"price": "dear"}, "the label column 'price' is not numeric: row 1 holds 'dear'; allowed: numbers"),
+        ({"time": "noon"}, "column 'time': row 1 holds 'noon'; allowed: seconds since the epoch or ISO 8601"),
+        ({"prediction": "dear"}, "column 'prediction': row 1 holds 'dear'; allowed: numbers"),
+        ({"row": -1}, "column 'row': row 1 holds -1; allowed: whole numbers from 0 to 1,000,000"),
+        ({"time": [None, *range(49)]}, "column 'time': row 1 holds none; allowed: seconds"),
+    ],
+)
+def test_a_value_of_the_replayed_file(flats: Path, columns: dict[str, object], problem: str) -> None:
+    changed(**columns)
+    found = said("replay", "monitors.yaml", "live.csv")
+    assert found.startswith(f"live.csv: {problem}")
+    assert "reference" not in found
+
+
+def test_times_may_be_texts(flats: Path) -> None:
+    from vedette.config import load
+    from vedette.engine.run.logged import read_rows
+
+    changed(time=pd.date_range("2026-01-01", periods=50, freq="s").strftime("%Y-%m-%dT%H:%M:%SZ"))
+    rows = read_rows(Path("live.csv"), load("monitors.yaml"))
+    assert rows.times is not None
+    assert rows.times.tolist() == (pd.Timestamp("2026-01-01").timestamp() + np.arange(50)).tolist()
+
+
+@pytest.mark.parametrize("command", ["check", "replay"])
+def test_a_column_that_stands_twice(flats: Path, command: str) -> None:
+    file = "reference.csv" if command == "check" else "live.csv"
+    Path(file).write_text("size,rooms,size,price\n1,2,3,4\n")
+    arguments = ["monitors.yaml"] if command == "check" else ["monitors.yaml", "live.csv"]
+    assert f"{file}' has the column 'size' twice" in said(command, *arguments)
+
+
+def test_labels_of_a_regression_that_are_texts(flats: Path) -> None:
+    Path("labels.csv").write_text("id,label\nr0,1.5\nr1,dear\n")
+    found = said("replay", "monitors.yaml", "live.csv", "--labels", "labels.csv")
+    assert found == "labels.csv: column 'label': row 2 holds 'dear'; allowed: numbers"
+    assert said("labels", "monitors.yaml", "labels.csv") == f"{found} (0 labels are stored)"
+
+
+def test_a_class_that_there_is_not(flats: Path) -> None:
+    table = pd.read_csv("reference.csv")
+    table.assign(price=np.where(table.price > 210, "dear", "cheap")).to_csv("reference.csv", index=False)
+    (flats / "monitors.yaml").write_text(YAML.replace("TASK", "binary"))
+    pd.read_csv("live.csv").drop(columns="price").to_csv("live.csv", index=False)
+    Path("labels.csv").write_text("id,label\nr0,dear\nr1,daer\n")
+    found = said("replay", "monitors.yaml", "live.csv", "--labels", "labels.csv")
+    assert found == "labels.csv: column 'label': row 2 holds 'daer', which is no class; allowed: cheap, dear"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("request,label\nr0,1\n", "labels.csv: column 'id' is missing; it has request, label"),
+        ("id,label,who\nr0,1,x\n", "labels.csv: column 'who' is not known; allowed: id, label, row, annotator, time"),
+        ("id,label,label\nr0,1,2\n", "labels.csv: column 'label' stands twice"),
+        ("id,label,row\nr0,1,first\n", "labels.csv: column 'row': row 1 holds 'first'; allowed: whole numbers"),
+        ("id,label,row\nr0,1,0\nr1,1,1.5\n", "labels.csv: column 'row': row 2 holds '1.5'; allowed: whole numbers"),
+        ("id,label,time\nr0,1,noon\n", "labels.csv: column 'time': row 1 holds 'noon'; allowed: seconds since the"),
+    ],
+)
+def test_columns_of_labels(flats: Path, text: str, problem: str) -> None:
+    Path("labels.csv").write_text(text)
+    assert said("labels", "monitors.yaml", "labels.csv").startswith(problem)
+
+
+@pytest.mark.parametrize("costs", ["--costs", "--no-costs"])
+def test_check_finds_the_same_faults_with_and_without_costs(flats: Path, costs: str) -> None:
+    wrong = YAML.replace("TASK", "regression").replace("overall_missing_rate", "overal_missing_rate")
+    wrong += "  sharp: {detect: ks, window: 100 rows, alert: drifed}\n"
+    (flats / "monitors.yaml").write_text(wrong)
+    faults = json.loads(said("check", "monitors.yaml", "--json", costs))["faults"]
+    assert [(fault["line"], fault["column"]) for fault in faults] == [(8, 62), (9, 48)]
+    assert "'overal_missing_rate'; did you mean 'overall_missing_rate'?" in faults[0]["message"]
+    assert "'drifed'; did you mean 'drifted'?" in faults[1]["message"]
+
+
+def test_a_detector_that_cannot_be_fitted_is_told_at_its_place(flats: Path) -> None:
+    pd.read_csv("reference.csv")[:1].to_csv("reference.csv", index=False)
+    (flats / "monitors.yaml").write_text(YAML.replace("TASK", "regression").replace("ks", "conformal").replace(
+        ", window: 100 rows}", "}"
+    ))  # fmt: skip
+    assert said("check", "monitors.yaml", "--no-costs").startswith("monitors.yaml:7:19: 'drift' cannot be fitted: ")
+
+
+def test_a_replay_of_a_rule_that_names_nothing_tells_the_place(flats: Path) -> None:
+    (flats / "monitors.yaml").write_text(YAML.replace("TASK", "regression").replace("overall_missing", "missing"))
+    assert said("replay", "monitors.yaml", "live.csv").startswith("monitors.yaml:8:62: alert 'errors'")
+
+
+def test_notes_are_told_and_are_no_faults(flats: Path) -> None:
+    (flats / "monitors.yaml").write_text(YAML.replace("TASK", "regression").replace("rate],", "rate], by: town,"))
+    cli = typer.Typer()
+    cli.callback()(lambda: None)
+    check.register(cli)
+    done = CliRunner().invoke(cli, ["check", "monitors.yaml", "--no-costs"])
+    assert done.exit_code == 0
+    assert "note: monitors.yaml:8:41: by: 'town' is neither a feature" in done.stderr
+    body = json.loads(CliRunner().invoke(cli, ["check", "monitors.yaml", "--no-costs", "--json"]).stdout)
+    assert [(note["line"], note["column"]) for note in body["notes"]] == [(8, 41)]
