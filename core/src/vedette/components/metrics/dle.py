@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
 from vedette.components.metrics._features import encode_rows, fit_encoding
 from vedette.components.metrics._regression import check_numbers, truth_and_answer
+from vedette.components.metrics._threads import one_thread
 from vedette.components.metrics._weights import as_numbers
 from vedette_specs import Batch, Fittable, Floats, Metric, Result, ResultContext, Schema, State, Tags
 from vedette_specs.results import Value
@@ -120,7 +120,7 @@ class Dle(Metric, Fittable):
             early_stopping=False,
             random_state=0,
         )
-        with _one_thread():
+        with one_thread():
             return model.fit(x, loss if loss.any() else loss + 1e-12)  # its deviance needs a loss above 0 somewhere
 
     def _features(self, batch: Batch, answer: Floats) -> Floats:
@@ -161,18 +161,5 @@ def _shown(name: Loss, mean: float) -> float:
 
 
 def _predicted(model: HistGradientBoostingRegressor, x: Floats) -> Floats:
-    with _one_thread():
+    with one_thread():
         return np.asarray(model.predict(x))
-
-
-def _one_thread() -> Any:
-    """While it is entered, trees grow and answer on one thread: theirs would wait in loops for busy cores."""
-    return _pools().limit(limits=1, user_api="openmp")
-
-
-@cache
-def _pools() -> Any:
-    import sklearn.ensemble  # noqa: F401  whose library of threads must be there to be found
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController()
