@@ -97,7 +97,7 @@ class Estimating(Metric, Fittable):
         return Answers(rows.index[known], rows.p[known], rows.predicted[known]), truth[known]
 
     def answers(self, batch: Batch) -> Answers:
-        """The rows whose probabilities and prediction are known; the prediction follows from them where it is not."""
+        """The rows whose probabilities and prediction are known; where a batch has none, it follows from them."""
         p = class_probabilities(batch, self.name)
         codes = class_codes(predicted(batch), batch.schema.classes, len(batch))
         index = np.flatnonzero((codes >= 0) & (codes < p.shape[1]) & np.isfinite(p).all(axis=1))

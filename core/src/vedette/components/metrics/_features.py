@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vedette.components.metrics._categories import count_column
 from vedette.components.metrics._columns import pick
@@ -34,7 +35,7 @@ def encode_rows(batch: Batch, encoding: Encoding) -> Floats:
     return np.column_stack([_encoded(batch, name, encoding) for name in encoding["columns"]])
 
 
-def design(x: Floats, scores: Floats, encoding: Encoding) -> Floats:
+def design(x: NDArray[Any], scores: Floats, encoding: Encoding) -> Floats:
     """(n, features): numbers and their squares, flags of missing ones, categories one by one; the scores likewise.
 
     scores: (n, any) finite numbers of about unit scale.

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vedette.components.metrics._estimating import Answers, Estimating, Wanted
 from vedette.components.metrics._expected import Sums
 from vedette.components.metrics._row_sample import below_last, check_sample, merge_samples, row_keys
 from vedette.components.metrics._score_table import Cells, count_scores, table_cells
 from vedette_specs import Batch, Floats, State
+
+Numbers = NDArray[np.float32]
 
 
 class Recalibrating(Estimating):
@@ -43,8 +46,8 @@ class Recalibrating(Estimating):
             state["sample"] = {
                 "keys": np.zeros(0, dtype=np.uint64),
                 "p": np.zeros((0, k)),
-                "predicted": np.zeros(0, dtype=np.int64),
-                "x": np.zeros((0, self.width)),
+                "predicted": np.zeros(0, dtype=np.int32),
+                "x": np.zeros((0, self.width), dtype=np.float32),
             }
         return state
 
@@ -53,9 +56,9 @@ class Recalibrating(Estimating):
         """Numbers that are kept of a row's inputs."""
         return 0
 
-    def encoded(self, batch: Batch) -> Floats:
+    def encoded(self, batch: Batch) -> Numbers:
         """(n, width) numbers."""
-        return np.empty((len(batch), 0))
+        return np.empty((len(batch), 0), dtype=np.float32)
 
     def add(self, state: State, batch: Batch) -> State:
         self.check_fitted()
@@ -75,7 +78,7 @@ class Recalibrating(Estimating):
             part["sample"] = {
                 "keys": keys[taken],
                 "p": rows.p[taken],
-                "predicted": rows.predicted[taken].astype(np.int64),
+                "predicted": rows.predicted[taken].astype(np.int32),
                 "x": self.encoded(given.take(taken)),
             }
         return part

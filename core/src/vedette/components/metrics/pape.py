@@ -12,7 +12,7 @@ from vedette.components.metrics._domain import FOLDS, Domains, compare
 from vedette.components.metrics._estimating import Answers, Wanted
 from vedette.components.metrics._expected import Sums
 from vedette.components.metrics._features import design, encode_rows, fit_encoding
-from vedette.components.metrics._recalibrating import Recalibrating
+from vedette.components.metrics._recalibrating import Numbers, Recalibrating
 from vedette_specs import Batch, Floats, Result, ResultContext, State
 
 MIN_ROWS = 20 * FOLDS  # of window and reference: with fewer, no classifier is fitted
@@ -80,7 +80,7 @@ class Pape(Recalibrating):
         self.encoding_ = fit_encoding(reference, self.columns, self.name)
         rows, truth = self.labelled(reference)
         kept = np.random.default_rng(0).permutation(len(truth))[: self.reference_rows]
-        x = encode_rows(reference.take(rows.index[kept]), self.encoding_)
+        x = self.encoded(reference.take(rows.index[kept]))
         self.rows_ = {"x": x, "p": rows.p[kept], "truth": truth[kept]}
         scores = logit(rows.p[:, list(self.looked_at)])
         spread = scores.std(axis=0)
@@ -90,8 +90,8 @@ class Pape(Recalibrating):
     def width(self) -> int:
         return len(self.encoding_["columns"]) if self.is_fitted() else 0
 
-    def encoded(self, batch: Batch) -> Floats:
-        return encode_rows(batch, self.encoding_)
+    def encoded(self, batch: Batch) -> Numbers:
+        return encode_rows(batch, self.encoding_).astype(np.float32)  # half the state; the reference is rounded too
 
     def create(self) -> State:
         return {**super().create(), **self.nothing_expected()}
