@@ -7,7 +7,7 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from vedette_specs.schema import Kind, Schema
 State = dict[str, Any]
 """Arrays, numbers, strings, bytes, lists and str-keyed dicts of these: what `codec.encode` takes."""
 Memory = dict[str, Any]
+Part = Literal["labels", "prediction", "probabilities"]
 
 
 class NotFittedError(ValueError):
@@ -29,12 +30,16 @@ class NotFittedError(ValueError):
 
 @dataclass(frozen=True)
 class Tags:
-    """What the engine and the conformance kit need to know of a component class."""
+    """What the engine and the conformance kit need to know of a component class.
+
+    learns: parts of the reference that `fit` reads besides inputs: labels, prediction, probabilities.
+    """
 
     modalities: tuple[Kind, ...] = ("numeric", "category", "text", "image", "embedding")
     needs_labels: bool = False
     needs_prediction: bool = False
     needs_probabilities: bool = False
+    learns: tuple[Part, ...] = ()
     mergeable: bool = True
     deterministic: bool = True
     state_version: int = 1
