@@ -37,7 +37,8 @@ MULTICLASS = [
     Subject(REGISTRY.make(name), example="multiclass")
     for name in (
         "accuracy", "average_precision", "brier", "calibration_error", "cbpe", "confusion_matrix", "f_beta", "kappa",
-        "label_shift", "log_loss", "mcc", "pape", "performance_range", "roc_auc", "top_k", "kernel_shap", "tabular",
+        "label_shift", "log_loss", "mcc", "pape", "performance_change", "performance_range", "roc_auc", "top_k",
+        "kernel_shap", "tabular",
     )
 ]  # fmt: skip
 

@@ -88,6 +88,7 @@ def vedette_register_metrics() -> Iterable[Component]:
         _built_in("metric", "out_of_vocabulary", "OutOfVocabulary", "share of words that the reference does not have"),
         _built_in("metric", "outside_reference", "OutsideReference", "share outside the reference's quantiles"),
         _built_in("metric", "pape", "Pape", "performance without labels, where inputs shift"),
+        _built_in("metric", "performance_change", "PerformanceChange", "change of performance, split by its cause"),
         _built_in(
             "metric", "performance_range", "PerformanceRange", "performance without labels, and what it is assumed on"
         ),

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from vedette.components.metrics.out_of_vocabulary import OutOfVocabulary as OutOfVocabulary
     from vedette.components.metrics.outside_reference import OutsideReference as OutsideReference
     from vedette.components.metrics.pape import Pape as Pape
+    from vedette.components.metrics.performance_change import PerformanceChange as PerformanceChange
     from vedette.components.metrics.performance_range import PerformanceRange as PerformanceRange
     from vedette.components.metrics.pinball import Pinball as Pinball
     from vedette.components.metrics.precision import Precision as Precision
