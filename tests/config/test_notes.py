@@ -33,7 +33,7 @@ def loaded(folder: Path, body: str) -> Loaded:
 
 def test_rows_must_bring_an_attribute_that_nothing_declares(notes: Notes) -> None:
     (note,) = notes("monitors: {a: {metrics: [moments], by: [age, regio]}}\n")
-    assert note.startswith("monitors.yaml:5:44: by: 'regio' is neither a feature nor in 'capture.attributes'")
+    assert note.startswith("monitors.yaml:5:46: by: 'regio' is neither a feature nor in 'capture.attributes'")
     assert "rows must bring it as an attribute" in note
 
 
