@@ -77,8 +77,9 @@ def _both(error: Value, other: Value, rows: float) -> Value:
     if isinstance(error, Mapping) and isinstance(other, Mapping):
         cells = {name: (one, other[name]) for name, one in error.items()}
         return {name: None if a is None or b is None else math.hypot(a, b * rows) for name, (a, b) in cells.items()}
-    known = isinstance(error, float) and isinstance(other, float)
-    return math.hypot(error, other) if known else None  # type: ignore[arg-type]
+    if isinstance(error, float) and isinstance(other, float):
+        return math.hypot(error, other)
+    return None
 
 
 def area_bound(sums: Sums) -> float | None:

@@ -91,5 +91,6 @@ class LabelShift(Recalibrating):
 def _quotient(ends: list[tuple[float, Named]], name: str) -> float:
     (high, above), (low, below) = ends
     up, down = above[name], below[name]
-    known = isinstance(up, float) and isinstance(down, float) and high > low
-    return (up - down) / (high - low) if known else float("nan")  # type: ignore[operator]
+    if isinstance(up, float) and isinstance(down, float) and high > low:
+        return (up - down) / (high - low)
+    return float("nan")
