@@ -13,11 +13,13 @@ from vedette.components.metrics._expected import (
     ESTIMATES,
     Codes,
     Estimate,
+    Named,
     Sums,
     area_bound,
     estimates,
     expect,
     standard_errors,
+    with_reference,
 )
 from vedette.components.metrics._labels import check_classes, class_codes, class_probabilities, predicted
 from vedette.components.metrics._scores import check_bins, looked_at
@@ -48,6 +50,7 @@ class Estimating(Metric, Fittable):
 
     curves_: list[Curve]
     edges_: Floats
+    error_: Named  # standard errors by chance of the reference's labels
     reference_: dict[str, Any]
 
     def __init__(self, estimate: Wanted = None, calibrate: bool = True, bins: int = 1000) -> None:
@@ -121,12 +124,18 @@ class Estimating(Metric, Fittable):
         k = len(self.schema.classes)
         return self.expected(np.zeros((0, k)), np.zeros((0, k)), np.zeros(0, dtype=np.intp))
 
-    def estimated(self, sums: Sums, state: State, details: Mapping[str, Any]) -> Result:
-        """The result of these sums for the rows of a state; details add to the usual ones, or replace them."""
+    def estimated(self, sums: Sums, state: State, details: Mapping[str, Any], errors: Named | None = None) -> Result:
+        """The result of these sums for the rows of a state.
+
+        errors: standard errors, without those of the calibration; by chance of the labels when None.
+        """
         values = estimates(sums, self.wanted, self.schema)
         known = any(value is not None for value in values.values()) and state["n"] > 0
+        errors = standard_errors(sums, self.wanted, self.schema) if errors is None else errors
+        if self.calibrate:
+            errors = with_reference(errors, self.error_, state["n"] / self.reference_["rows"])
         found: dict[str, Any] = {
-            "standard_error": standard_errors(sums, self.wanted, self.schema),
+            "standard_error": errors,
             "bound": area_bound(sums) if "scores" in sums else None,
             "left_out": state["left_out"],
             "reference": self.reference_,
@@ -140,5 +149,6 @@ class Estimating(Metric, Fittable):
         certain = np.eye(rows.p.shape[1])[truth]
         pairs = {"estimated": c, "realised": certain}
         sums = {name: self.expected(rows.p, by, rows.predicted) for name, by in pairs.items()}
+        self.error_ = standard_errors(sums["estimated"], self.wanted, self.schema)
         found = {name: estimates(one, self.wanted, self.schema) for name, one in sums.items()}
         return {"rows": len(truth), **found}

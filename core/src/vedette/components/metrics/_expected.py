@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -65,6 +65,21 @@ def standard_errors(sums: Sums, wanted: Sequence[Estimate], schema: Schema) -> N
     """Standard deviations of the realised values around the estimates if the probabilities hold: labels drawn at
     random for the rows as they are, by the delta method. None where it is not known."""
     return {name: _error(name, sums, schema) for name in wanted}
+
+
+def with_reference(errors: Named, reference: Named, rows: float) -> Named:
+    """`errors` with the chance of the labels that the calibration stands on added: both are as large as if the other
+    set of rows were given.  rows: of the window, for one of the reference (counts grow with them)."""
+    return {name: _both(error, reference[name], rows) for name, error in errors.items()}
+
+
+def _both(error: Value, other: Value, rows: float) -> Value:
+    if isinstance(error, Mapping) and isinstance(other, Mapping):
+        cells = {name: (one, other[name]) for name, one in error.items()}
+        return {name: None if a is None or b is None else math.hypot(a, b * rows) for name, (a, b) in cells.items()}
+    if isinstance(error, float) and isinstance(other, float):
+        return math.hypot(error, other)
+    return None
 
 
 def area_bound(sums: Sums) -> float | None:

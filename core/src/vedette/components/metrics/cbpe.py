@@ -20,8 +20,9 @@ class Cbpe(Estimating):
 
     It holds while calibration does: it sees that the model meets more rows that it is unsure of, and never that
     labels of equal rows have changed (concept drift), nor a prior shift; see `pape` and `label_shift`.
-    details: `standard_error` (of realised values around the estimates if calibration holds; not of calibration),
-    `reference` (estimated by curves fitted on other rows, and realised), `left_out` rows without answer.
+    details: `standard_error` (of realised values around the estimates if calibration holds, by chance of the labels of
+    these rows and of the reference's), `reference` (estimated by curves fitted on other rows, and realised),
+    `left_out` rows without answer.
     The prediction is the model's own where the batch has it, else by `schema.threshold` or the likeliest class.
     Raises ValueError where the reference has no labels or no probabilities.
     Source: Kuberski, Bialek et al., NannyML; Bialek et al., arXiv 2401.08348 (2024), section 3.

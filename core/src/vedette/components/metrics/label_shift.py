@@ -25,7 +25,7 @@ class LabelShift(Recalibrating):
     sample: of more classes, rows kept (those with the least hashes), from which everything is estimated.
 
     It is wrong where rows of a class have changed: a shift of the inputs is then taken for one of the classes.
-    details: `priors` of the classes, `reference_priors`, `standard_error` (labels by chance, and the uncertainty of
+    details: `priors` of the classes, `reference_priors`, `standard_error` (as in `cbpe`, with the uncertainty of
     the priors), `reference`, `left_out`, as in `cbpe`.
     Raises ValueError where the reference has no labels or no probabilities.
     Source: Saerens, Latinne, Decaestecker, "Adjusting the outputs of a classifier to new a priori probabilities"
@@ -56,7 +56,7 @@ class LabelShift(Recalibrating):
         sums = self._under(cells, c, prior)
         shares = {"priors": prior, "reference_priors": self.prior_}
         details = {name: dict(zip(self.schema.classes, p.tolist(), strict=True)) for name, p in shares.items()}
-        return self.estimated(sums, state, {**details, "standard_error": self._errors(sums, cells, c, prior)})
+        return self.estimated(sums, state, details, self._errors(sums, cells, c, prior))
 
     def _under(self, cells: Cells, c: Floats, prior: Floats) -> Sums:
         return self.sums(cells, adjusted(c, prior, self.prior_))
@@ -91,5 +91,6 @@ class LabelShift(Recalibrating):
 def _quotient(ends: list[tuple[float, Named]], name: str) -> float:
     (high, above), (low, below) = ends
     up, down = above[name], below[name]
-    known = isinstance(up, float) and isinstance(down, float) and high > low
-    return (up - down) / (high - low) if known else float("nan")  # type: ignore[operator]
+    if isinstance(up, float) and isinstance(down, float) and high > low:
+        return (up - down) / (high - low)
+    return float("nan")
