@@ -150,6 +150,8 @@ def test_metrics_and_drift_have_a_default_window(load: Load) -> None:
         ("true", AlertSpec("d", "drifted", "d")),
         ("p_value < 0.01", AlertSpec("d", "p_value < 0.01", "d")),
         ("{for: 2}", AlertSpec("d", "drifted", "d", "warn", 2)),
+        ("{keep_firing_for: 3}", AlertSpec("d", "drifted", "d", keep_count=3)),
+        ("{for: 2, keep_firing_for: 10m}", AlertSpec("d", "drifted", "d", "warn", 2, keep_seconds=600.0)),
         ("{when: 'not drifted', for: 1h, severity: info}", AlertSpec("d", "not drifted", "d", "info", 1, 3600.0)),
     ],
 )

@@ -21,6 +21,8 @@ COMMANDS: tuple[str, ...] = (
     "vedette.cli.serve",
     "vedette.cli.status",
     "vedette.cli.labels",
+    "vedette.cli.silence",
+    "vedette.cli.test_alert",
     "vedette.cli.plugins",
     "vedette.cli.new_plugin",
 )

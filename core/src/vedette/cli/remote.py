@@ -33,6 +33,9 @@ class Remote:
     def post(self, path: str, body: Any) -> Any:
         return self._ask("POST", path, json=body)
 
+    def delete(self, path: str) -> Any:
+        return self._ask("DELETE", path)
+
     def close(self) -> None:
         self._client.close()
 

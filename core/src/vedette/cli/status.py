@@ -106,9 +106,16 @@ def _print(console: Console, item: Mapping[str, Any]) -> None:
     for alert in item["alerts"]:
         where = f" ({alert['segment']})" if alert["segment"] else ""
         style = "red" if alert["state"] == "firing" else "yellow"
-        console.print(f"[{style}]{alert['state']}[/] {escape(alert['rule'] + where)}: {escape(alert['when'])}")
+        notes = escape("".join(f" ({note})" for note in alert_notes(alert)))
+        console.print(f"[{style}]{alert['state']}[/] {escape(alert['rule'] + where)}: {escape(alert['when'])}{notes}")
     shown = {name: value for name, value in about["counters"].items() if value}
     console.print(", ".join(f"{escape(name)} {value:,}" for name, value in shown.items()), style="dim", highlight=False)
+
+
+def alert_notes(alert: Mapping[str, Any]) -> list[str]:
+    """Who has acknowledged a live alert, and whether it is silenced."""
+    known = alert.get("acknowledged")
+    return ([f"acknowledged by {known['by']}"] if known else []) + (["silenced"] if alert.get("silenced") else [])
 
 
 def _row(monitor: Mapping[str, Any], firing: bool, now: float) -> list[str]:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from vedette.config.change_rules import budget_of, check_budget, check_section, joint_windows, own_windows, series_fault
 from vedette.config.faults import Place, did_you_mean
 from vedette.config.models import RuleSection
-from vedette.config.plan import AlertSpec
+from vedette.config.plan import AlertSpec, MonitorSpec, WindowSpec
 from vedette.config.resolving import Context
 from vedette.config.rules import Rule, RuleError, parse
 from vedette.config.tree import Path
 from vedette_specs.hooks import ComponentKind
 
+TICKS = "tick"  # the window name of results that belong to one tick
 DEFAULT_RULES: dict[ComponentKind, str] = {"drift": "drifted", "change": "alarm"}
 
 
 def monitor_alert(
-    ctx: Context, path: Path, monitor: str, kind: ComponentKind, said: RuleSection | Literal[False] | None
-) -> AlertSpec | None:
+    ctx: Context, path: Path, monitor: str, kind: ComponentKind, said: RuleSection | Literal[False] | None,
+    windows: Sequence[WindowSpec] = (),
+) -> AlertSpec | None:  # fmt: skip
     """A monitor's alert: as said, else `drifted` for drift, `alarm` for change, none for metrics and outliers."""
     if said is False or (said is None and kind not in DEFAULT_RULES):
         return None
@@ -26,14 +30,20 @@ def monitor_alert(
     if when is None:
         ctx.fault(path, f'an alert of a {kind} needs a rule: when: "..."', key=True)
         return None
-    if section.when is not None and not check_own_rule(ctx, (*path, "when"), when):
+    if section.when is not None and not check_own_rule(ctx, path, section):
         return None
-    return _spec(monitor, when, monitor, section)
+    if not check_section(ctx, path, section):
+        return None
+    series = own_windows(windows)
+    if not check_budget(ctx, path, section, series):
+        return None
+    return _spec(monitor, when, monitor, section, {one[0].name if one else TICKS: one for one in series})
 
 
-def check_own_rule(ctx: Context, path: Path, text: str) -> bool:
+def check_own_rule(ctx: Context, path: Path, section: RuleSection) -> bool:
     """Whether a monitor's own rule is one, and can hold: it is judged when there is a result, never in silence."""
-    rule = parse_rule(ctx, path, text)
+    path = (*path, "when")
+    rule = parse_rule(ctx, path, section.when or "", section.change is not None)
     if rule is not None and rule.hears_silence:
         message = (
             "rule: no_data(...) never holds here: a monitor's own rule is judged when it has a result; "
@@ -44,7 +54,7 @@ def check_own_rule(ctx: Context, path: Path, text: str) -> bool:
     return rule is not None
 
 
-def joint_alerts(ctx: Context) -> tuple[AlertSpec, ...]:
+def joint_alerts(ctx: Context, monitors: Sequence[MonitorSpec] = ()) -> tuple[AlertSpec, ...]:
     """The rules of the section `alerts`, whose names are `monitor.value`."""
     found = []
     for name, section in ctx.document.alerts.items():
@@ -52,14 +62,25 @@ def joint_alerts(ctx: Context) -> tuple[AlertSpec, ...]:
         if section.when is None:
             ctx.fault(path, "the key 'when' is missing", key=True)
             continue
-        rule = parse_rule(ctx, (*path, "when"), section.when)
-        if rule is not None and _monitors_known(ctx, (*path, "when"), rule):
-            found.append(_spec(name, section.when, "", section))
+        rule = parse_rule(ctx, (*path, "when"), section.when, section.change is not None)
+        fits = check_section(ctx, path, section)
+        if rule is None or not _monitors_known(ctx, (*path, "when"), rule) or not fits:
+            continue
+        series = joint_windows(section.when, monitors)
+        if check_budget(ctx, path, section, series):
+            found.append(_spec(name, section.when, "", section, {"": series[0]}))
     return tuple(found)
 
 
-def _spec(name: str, when: str, monitor: str, section: RuleSection) -> AlertSpec:
-    return AlertSpec(name, when, monitor, section.severity, section.hold.count, section.hold.seconds)
+def _spec(
+    name: str, when: str, monitor: str, section: RuleSection, series: Mapping[str, Sequence[WindowSpec]]
+) -> AlertSpec:
+    hold, keep = section.hold, section.keep_firing_for
+    lengths = {} if section.change is None else {k: budget_of(section).run_length(v) for k, v in series.items()}
+    return AlertSpec(
+        name, when, monitor, section.severity, hold.count, hold.seconds, keep.count, keep.seconds,
+        section.change or "", lengths,
+    )  # fmt: skip
 
 
 def _monitors_known(ctx: Context, path: Path, rule: Rule) -> bool:
@@ -85,10 +106,14 @@ def _unknown(names: tuple[str, ...], known: set[str], segmented: set[str]) -> st
     return f"there is no monitor {first!r}{form if len(names) == 1 else did_you_mean(first, known)}"
 
 
-def parse_rule(ctx: Context, path: Path, text: str) -> Rule | None:
-    """The rule, or None after a fault whose caret stands in the rule."""
+def parse_rule(ctx: Context, path: Path, text: str, changes: bool = False) -> Rule | None:
+    """The rule, or None after a fault whose caret stands in the rule. changes: it is a number that may change."""
     try:
-        return parse(text)
+        rule = parse(text)
+        if changes and (problem := series_fault(rule)):
+            ctx.fault_at(_rule_place(ctx, path, 1), _unless_hidden(ctx, path, problem))
+            return None
+        return rule
     except RuleError as error:
         message = _unless_hidden(ctx, path, f"rule: {error}{_torn(ctx, path, text)}")
         ctx.fault_at(_rule_place(ctx, path, error.column), message)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 
-from vedette.config import values
+from vedette.config import budgets, values
 from vedette.config.faults import did_you_mean
 
 NAME_PATTERN = r"^[a-z][a-z0-9_]*$"
@@ -121,6 +121,9 @@ Seconds = Annotated[float, BeforeValidator(values.parse_duration), _text_schema(
 Rows = Annotated[int, BeforeValidator(values.parse_row_count), WithJsonSchema(_ROWS_OR_INT)]
 RowsText = Annotated[int, BeforeValidator(values.parse_rows), _text_schema(values.ROWS_PATTERN, "1000 rows")]
 RateText = Annotated[values.Rate, BeforeValidator(values.parse_rate), _text_schema(_RATE_PATTERN, "5 per 1m")]
+BudgetText = Annotated[
+    budgets.Budget, BeforeValidator(budgets.parse_budget), _text_schema(budgets.PATTERN, "1 per 30d")
+]
 HoldText = Annotated[values.Hold, BeforeValidator(values.parse_hold), WithJsonSchema(_HOLD)]
 ClassName = Annotated[str, BeforeValidator(_class_name, json_schema_input_type=str | float | bool)]
 Name = Annotated[str, AfterValidator(check_name), WithJsonSchema({"type": "string", "pattern": NAME_PATTERN})]

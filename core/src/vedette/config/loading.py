@@ -247,7 +247,7 @@ def _plan(ctx: Context, uri: str | None, written: Mapping[str, Any]) -> Plan:
         reference=uri,
         store=part.resolve_store(ctx),
         monitors=monitors,
-        alerts=joint_alerts(ctx),
+        alerts=joint_alerts(ctx, monitors),
         explainers=explainers,
         preprocessors=part.resolve_preprocessors(ctx),
         pools=part.resolve_pools(ctx, monitors, explainers),

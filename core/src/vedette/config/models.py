@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 
 from vedette.config import values
 from vedette.config.fields import (
+    BudgetText,
     ClassName,
     Count,
     HoldText,
@@ -31,6 +32,7 @@ from vedette.config.fields import (
 from vedette_specs.results import EventKind
 from vedette_specs.schema import Task
 
+ChangeMethod = Literal["cusum", "page_hinkley", "conformal"]
 Severity = Literal["info", "warn", "page"]
 Period = Literal["day", "week", "month", "quarter", "year"]
 TokenScope = Literal["read", "write", "explain"]
@@ -137,10 +139,17 @@ Used = Annotated[UseSection, BeforeValidator(shorthand("use"), json_schema_input
 
 
 class RuleSection(Section):
-    """When to raise an alert, and for how long the rule must hold first."""
+    """When to raise an alert, for how long the rule must hold first, and when it is over."""
 
     when: str | None = None
     hold: HoldText = Field(default=values.Hold(), alias="for", description="3: evaluations; 10m: event time")
+    keep_firing_for: HoldText = Field(
+        default=values.Hold(), description="How long the rule must not have held, for a firing alert to be resolved"
+    )
+    change: ChangeMethod | None = Field(
+        default=None, description="`when` is a number, and the alert is that it has changed"
+    )
+    false_alarms: BudgetText | None = Field(default=None, description="1 per 30d, 1 per 500 windows, 1 per 100000 rows")
     severity: Severity = "warn"
 
 

@@ -62,7 +62,7 @@ def _check_rest(ctx: Context, name: str, section: MonitorSection) -> None:
     _check_names(ctx, path, section)
     check_segments(ctx, (*path, "by"), section.by, learns=False)
     if section.alert and section.alert.when is not None:
-        check_own_rule(ctx, (*path, "alert", "when"), section.alert.when)
+        check_own_rule(ctx, (*path, "alert"), section.alert)
     if section.explain is not None:
         ctx.known((*path, "explain", "use"), section.explain.use, "explainers", "explainer")
 
@@ -201,15 +201,16 @@ def _monitor(ctx: Context, name: str, draft: _Draft, pool: str) -> MonitorSpec:
     check_segments(ctx, (*path, "by"), section.by, learns=learns)
     if section.compare is not None and section.compare.by not in section.by:
         check_segments(ctx, (*path, "compare", "by"), (section.compare.by,), learns=learns)
+    windows = _windows(ctx, (*path, "window"), draft)
     return MonitorSpec(
         name=name,
         components=tuple(spec for spec, _ in draft.loaded),
         of=section.of,
-        windows=_windows(ctx, (*path, "window"), draft),
+        windows=windows,
         by=_by(section),
         compare=_compare(ctx, (*path, "compare"), draft),
         preprocess=section.preprocess,
-        alert=monitor_alert(ctx, (*path, "alert"), name, draft.kind, section.alert),
+        alert=monitor_alert(ctx, (*path, "alert"), name, draft.kind, section.alert, windows),
         explain=_explain(ctx, (*path, "explain"), draft),
         pool=pool,
         fdr=draft.fdr,

@@ -78,7 +78,12 @@ class WindowSpec:
 
 @dataclass(frozen=True)
 class AlertSpec:
-    """A rule. monitor: its home ("" for a rule over several). for_count evaluations or for_seconds of event time."""
+    """A rule. monitor: its home ("" for a rule over several). for_count evaluations or for_seconds of event time.
+
+    keep_count, keep_seconds: a firing alert is resolved when the rule has not held for so many evaluations, so long.
+    change: "", or the method that looks for a change of the number `when`.  run_lengths: by window ("" for a rule over
+    several monitors, "tick" for a detector's ticks), the evaluations between two of its false alarms on average.
+    """
 
     name: str
     when: str
@@ -86,6 +91,15 @@ class AlertSpec:
     severity: str = "warn"
     for_count: int = 1
     for_seconds: float = 0.0
+    keep_count: int = 1
+    keep_seconds: float = 0.0
+    change: str = ""
+    run_lengths: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def said(self) -> str:
+        """For people: what is alarming."""
+        return f"{self.when} has changed ({self.change})" if self.change else self.when
 
 
 @dataclass(frozen=True)
@@ -260,6 +274,11 @@ class Plan:
 
     def pool_monitors(self, pool: str) -> tuple[MonitorSpec, ...]:
         return tuple(m for m in self.monitors if m.pool == pool)
+
+    @property
+    def rules(self) -> tuple[AlertSpec, ...]:
+        """All alert rules: the monitors' own, then those over several."""
+        return (*(m.alert for m in self.monitors if m.alert is not None), *self.alerts)
 
     @property
     def worker_pools(self) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from vedette.config.plan import MonitorSpec
 from vedette.engine.bundle import Bundle
 from vedette.engine.differences import what_changes, why_restarted
-from vedette.engine.reduce import alerts
+from vedette.engine.reduce.telling import announce
 from vedette.engine.running import pool_id
 from vedette.store import results, series
 from vedette.store.database import Store
@@ -123,6 +123,6 @@ def _resolve_alerts(
         details = {**body.get("details", {}), "reason": "config_changed"}
         alert = Alert(**{**fields, "state": "resolved", "details": details})
         cleared = AlertState(judged=state.judged)
-        results.put_alert_state(connection, model, alert.rule, alert.segment, alert.window, cleared, alert.to_json())
         if state.state == "firing":
-            alerts.record(connection, bundle, alert, now, now, bundle.listened)
+            cleared, _ = announce(connection, bundle, alert, state, cleared, now, now, bundle.listened)
+        results.put_alert_state(connection, model, alert.rule, alert.segment, alert.window, cleared, alert.to_json())

@@ -8,6 +8,8 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from vedette.engine.alerting import Alerting
+from vedette.engine.bad_request import BadRequest
 from vedette.engine.bundle import Bundle, in_order
 from vedette.engine.explain.explaining import CannotExplain, Explaining
 from vedette.engine.frames import Results
@@ -26,14 +28,6 @@ MAX_ROW = 1_000_000
 MAX_VALUE = 1e300
 
 
-class BadRequest(ValueError):
-    """A request that cannot be served; field: what is wrong in it."""
-
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(f"{field}: {message}")
-        self.field = field
-
-
 class Service:
     """Reads and writes go to the store, so that every replica gives the same answers. Thread-safe."""
 
@@ -42,6 +36,7 @@ class Service:
         self.bundle = bundle
         self.plan = bundle.plan
         self.model = bundle.plan.model
+        self.alerting = Alerting(store, bundle.plan)
         self.explaining = Explaining(bundle, predict, model_version)
 
     def tap_plan(self) -> TapPlan:
@@ -66,7 +61,7 @@ class Service:
             "pool": spec.pool,
             "by": list(spec.by),
             "windows": [w.name for w in spec.windows],
-            "alert": spec.alert.when if spec.alert else None,
+            "alert": spec.alert.said if spec.alert else None,
             "status": row.status if row else "not deployed",
             "reason": row.reason if row else None,
             "rows": rows,
@@ -92,10 +87,11 @@ class Service:
 
     def alerts(self, live: bool = False, since: float | None = None, limit: int = 1000) -> list[dict[str, Any]]:
         """Changes of alerts, oldest first; or, with `live`, what is pending or firing now."""
+        if live:
+            return self.alerting.live()
         with self.store.read() as connection:
-            if live:
-                return [dict(body) for body, _ in results.live_alerts(connection, self.model)]
-            return [dict(body) for body in results.alert_history(connection, self.model, since, limit)]
+            changes = results.alert_history(connection, self.model, since, limit)
+        return [{"acknowledged": None, "silenced": None, **body} for body in changes]
 
     def feedback(self, items: Sequence[Mapping[str, Any]]) -> int:
         """Store labels to be joined; returns how many are new. All or none: BadRequest names the item and field.

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 from vedette.engine.service import Service
 from vedette.engine.tap.transport import Applies
-from vedette.http import errors, explain, metrics, page, predicting, reading, writing
+from vedette.http import alerting, errors, explain, metrics, page, predicting, reading, writing
 from vedette.http.state import State
 from vedette.http.tokens import Tokens
 
@@ -51,7 +51,7 @@ def assemble(root_path: str = "", with_model: bool = True) -> FastAPI:
     about: dict[str, Any] = {"title": "Vedette", "version": version("vedette"), "description": ABOUT}
     app = FastAPI(**about, root_path=root_path, docs_url=None, redoc_url=None)
     errors.install(app)
-    parts: list[Any] = [page, reading, writing, explain, metrics]
+    parts: list[Any] = [page, reading, writing, alerting, explain, metrics]
     for part in [*parts, predicting] if with_model else parts:
         app.include_router(part.router)
     return app

@@ -49,6 +49,12 @@ class MonitorOut(BaseModel):
     latest: ResultOut | None
 
 
+class AcknowledgedOut(BaseModel):
+    by: str
+    note: str
+    time: float
+
+
 class AlertOut(BaseModel):
     rule: str
     monitor: str
@@ -60,6 +66,20 @@ class AlertOut(BaseModel):
     value: float | None
     when: str
     details: dict[str, Any]
+    acknowledged: AcknowledgedOut | None = Field(description="By whom; null where nobody has")
+    silenced: str | None = Field(description="Id of the silence on it")
+
+
+class SilenceOut(BaseModel):
+    id: str
+    rule: str
+    segment: str | None = Field(description="null: all of them")
+    created: float = Field(description="The store's time, as are the other two")
+    until: float
+    ended: float | None = Field(description="When somebody ended it before its time")
+    by: str
+    reason: str
+    active: bool
 
 
 class PredictionOut(BaseModel):
@@ -123,6 +143,33 @@ FEEDBACK_ITEM: dict[str, Any] = {
 }
 FEEDBACK = {"oneOf": [FEEDBACK_ITEM, {"type": "array", "items": FEEDBACK_ITEM}]}
 FEEDBACK_EXAMPLE = {"id": "r-77", "labels": [">50K"]}
+
+SILENCE: dict[str, Any] = {
+    "type": "object",
+    "required": ["rule", "for", "reason"],
+    "additionalProperties": False,
+    "properties": {
+        "rule": {"type": "string", "description": "A rule's name; that of a monitor's own rule is the monitor's"},
+        "segment": {"type": ["string", "null"], "maxLength": 256, "description": "As in `region=eu`; all where absent"},
+        "for": {"type": "string", "description": "How long, as in `2h`"},
+        "reason": {"type": "string", "minLength": 1, "maxLength": 1000},
+        "by": {"type": "string", "maxLength": 128},
+    },
+}
+SILENCE_EXAMPLE = {"rule": "drift", "for": "2h", "reason": "a new client is being tried", "by": "kim"}
+
+ACKNOWLEDGE: dict[str, Any] = {
+    "type": "object",
+    "required": ["by"],
+    "additionalProperties": False,
+    "properties": {
+        "segment": {"type": "string", "maxLength": 256, "default": ""},
+        "window": {"type": "string", "maxLength": 128, "description": "Needed where several windows are live"},
+        "by": {"type": "string", "minLength": 1, "maxLength": 128},
+        "note": {"type": "string", "maxLength": 1000},
+    },
+}
+ACKNOWLEDGE_EXAMPLE = {"by": "kim", "note": "the sensor is being replaced"}
 
 EXPLAIN: dict[str, Any] = {
     "description": "Instances in any format of a prediction request (V1, V2, MLflow, records), or a past prediction",

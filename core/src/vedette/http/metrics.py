@@ -112,8 +112,7 @@ def _results(found: Sequence[Result], limit: int) -> Iterator[Metric]:
 
 def _alerts(plan: Plan, live: Sequence[Mapping[str, Any]]) -> Metric:
     family = GaugeMetricFamily("vedette_alert", "1 while an alert is firing", labels=ALERT_LABELS)
-    declared = [spec.alert for spec in plan.monitors if spec.alert] + list(plan.alerts)
-    states = {(alert.name, alert.severity, ""): 0 for alert in declared}
+    states = {(alert.name, alert.severity, ""): 0 for alert in plan.rules}
     for body in live:
         key = (_label(body["rule"]), _label(body["severity"]), _label(body["segment"]))
         states[key] = max(states.get(key, 0), int(body["state"] == "firing"))

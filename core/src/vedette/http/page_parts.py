@@ -43,11 +43,15 @@ def figure(value: Any) -> str:
 def alert_box(body: Mapping[str, Any], now: float) -> Markup:
     where = f" · {body['segment']}" if body["segment"] else ""
     value = f" · value {figure(body['value'])}" if body.get("value") is not None else ""
+    known = body.get("acknowledged")
+    notes = [f"acknowledged by {known['by']}" + (f": {known['note']}" if known["note"] else "")] if known else []
+    notes += ["silenced"] if body.get("silenced") else []
     return tag(
         "div",
         tag("span", body["state"], class_=f"chip {body['state']}"), " ",
         tag("strong", body["rule"]), f" {body['severity']}{where}", tag("br"),
         tag("span", f"{body['when']}{value} · since {when(body['since'])} ({ago(now - body['since'])})", class_="soft"),
+        *(join([tag("br"), tag("span", note, class_="soft")]) for note in notes),
         class_=f"alert {body['state']}",
     )  # fmt: skip
 

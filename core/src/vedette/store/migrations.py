@@ -20,16 +20,34 @@ def _predictions_know_their_bundle(connection: Connection) -> None:
     _add_column(connection, tables.predictions.c.bundle)
 
 
+def _alerts_remember_more(connection: Connection) -> None:
+    states = tables.alert_states
+    for column in ("lapsed", "lapsed_since", "told", "withheld", "acknowledged", "memory"):
+        _add_column(connection, states.c[column])
+    connection.execute(states.update().where(states.c.state == "firing").values(told="firing"))
+    tables.silences.create(connection, checkfirst=True)
+
+
 def _add_column(connection: Connection, column: Column[Any]) -> None:
     """Unless it is there: the first step makes the tables as this version knows them."""
     table = column.table.name
     if column.name in {known["name"] for known in inspect(connection).get_columns(table)}:
         return
     kind = column.type.compile(connection.dialect)
-    connection.execute(text(f"ALTER TABLE {table} ADD COLUMN {column.name} {kind} NOT NULL DEFAULT ''"))
+    default = "" if column.server_default is None else f" DEFAULT '{_text(column.server_default)}'"
+    null = "" if column.nullable else " NOT NULL"
+    connection.execute(text(f"ALTER TABLE {table} ADD COLUMN {column.name} {kind}{null}{default}"))
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first, _predictions_know_their_bundle)
+def _text(default: Any) -> str:
+    return str(default.arg)
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
+    _first,
+    _predictions_know_their_bundle,
+    _alerts_remember_more,
+)
 
 
 def migrate(connection: Connection) -> None:

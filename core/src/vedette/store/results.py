@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from sqlalchemy import Connection, and_, or_, select, update
@@ -13,6 +13,7 @@ from vedette.store.database import upsert
 from vedette.store.tables import alert_states, alerts, memories, results
 from vedette_specs.codec import decode, encode
 
+LIVE = ("pending", "firing")
 BLANK = -1  # revision of a result that is not computed yet
 
 
@@ -145,21 +146,34 @@ def put_memory(connection: Connection, series: int, name: str, tick: int, value:
 
 @dataclass(frozen=True)
 class AlertState:
-    """state: inactive, pending or firing; count: evaluations in a row that held; since: when they began."""
+    """state: inactive, pending or firing; count: evaluations in a row that held; since: when they began.
+
+    quiet, lapsed, lapsed_since: while firing, the rows and evaluations since the rule held last, and when these began.
+    """
 
     state: str = "inactive"
     since: float = 0.0
     count: int = 0
     judged: float = -1e18
-    quiet: int = 0  # rows since the rule held last, while firing
+    quiet: int = 0
+    lapsed: int = 0
+    lapsed_since: float = 0.0
+    told: str = ""  # the last state whose event went to the sinks
+    withheld: str = ""  # the event that they get when a silence ends, as JSON
+    acknowledged: str = ""  # by whom and when, as JSON
+    memory: bytes | None = None  # of a change-point rule
 
 
-def get_alert_state(connection: Connection, model: str, rule: str, segment: str, window: str) -> AlertState:
-    where = (
-        alert_states.c.model == model, alert_states.c.rule == rule,
-        alert_states.c.segment == segment, alert_states.c.window == window,
-    )  # fmt: skip
-    row = connection.execute(select(alert_states).where(*where)).first()
+STATE_COLUMNS = tuple(field.name for field in fields(AlertState))
+AlertKey = tuple[str, str, str]  # rule, segment, window
+
+
+def get_alert_state(
+    connection: Connection, model: str, rule: str, segment: str, window: str, lock: bool = False
+) -> AlertState:
+    """lock: nobody else changes it until the transaction ends."""
+    query = select(alert_states).where(*_alert_is(model, (rule, segment, window)))
+    row = connection.execute(query.with_for_update() if lock else query).first()
     return AlertState() if row is None else _alert_state(row)
 
 
@@ -171,9 +185,33 @@ def put_alert_state(
     upsert(connection, alert_states, {**keys, **values}, tuple(keys), values)
 
 
+def _alert_is(model: str, key: AlertKey) -> list[Any]:
+    c = alert_states.c
+    return [c.model == model, c.rule == key[0], c.segment == key[1], c.window == key[2]]
+
+
+def withheld_alerts(connection: Connection, model: str) -> list[tuple[AlertKey, AlertState]]:
+    """Alerts with an event that waits for the end of a silence."""
+    where = alert_states.c.model == model, alert_states.c.withheld != ""
+    rows = connection.execute(select(alert_states).where(*where).order_by(alert_states.c.rule).with_for_update())
+    return [((row.rule, row.segment, row.window), _alert_state(row)) for row in rows]
+
+
+def set_told(connection: Connection, model: str, key: AlertKey, told: str) -> None:
+    """The sinks have been told what was withheld."""
+    connection.execute(update(alert_states).where(*_alert_is(model, key)).values(told=told, withheld=""))
+
+
+def acknowledge(connection: Connection, model: str, key: AlertKey, said: str) -> bool:
+    """Keep who has acknowledged a pending or firing alert; False where there is none."""
+    live = alert_states.c.state.in_(LIVE)
+    statement = update(alert_states).where(*_alert_is(model, key), live).values(acknowledged=said)
+    return connection.execute(statement).rowcount == 1
+
+
 def live_alerts(connection: Connection, model: str) -> list[tuple[Mapping[str, Any], AlertState]]:
     """(alert body, state) of all rules that are pending or firing."""
-    where = alert_states.c.model == model, alert_states.c.state.in_(("pending", "firing"))
+    where = alert_states.c.model == model, alert_states.c.state.in_(LIVE)
     rows = connection.execute(select(alert_states).where(*where).order_by(alert_states.c.rule))
     return [(json.loads(r.body), _alert_state(r)) for r in rows]
 
@@ -195,7 +233,7 @@ def alert_history(connection: Connection, model: str, since: float | None = None
 
 
 def _alert_state(row: Any) -> AlertState:
-    return AlertState(row.state, row.since, row._mapping["count"], row.judged, row.quiet)
+    return AlertState(**{name: row._mapping[name] for name in STATE_COLUMNS})
 
 
 def _stored(row: Any) -> StoredResult:

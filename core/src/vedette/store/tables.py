@@ -188,7 +188,28 @@ alert_states = Table(
     Column("count", Integer, nullable=False),
     Column("judged", Float, nullable=False),  # end of the last window that the rule has judged
     Column("quiet", Big, nullable=False, default=0),  # rows since the rule held last, while firing
+    Column("lapsed", Integer, nullable=False, server_default="0"),  # evaluations since then
+    Column("lapsed_since", Float, nullable=False, server_default="0"),  # event time of the first of them
+    Column("told", String(16), nullable=False, server_default=""),  # the last state whose event went to the sinks
+    Column("withheld", Text, nullable=False, server_default=""),  # the event that they get when a silence ends
+    Column("acknowledged", Text, nullable=False, server_default=""),  # by whom and when, as JSON
+    Column("memory", LargeBinary),  # of a change-point rule
     Column("body", Text, nullable=False),
+)
+
+silences = Table(
+    "silences",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("model", String(128), nullable=False),
+    Column("rule", String(128), nullable=False),
+    Column("segment", String(256)),  # NULL: all of them
+    Column("created", Float, nullable=False),
+    Column("until", Float, nullable=False),
+    Column("ended", Float),  # before its time, by somebody
+    Column("by", String(128), nullable=False),
+    Column("reason", Text, nullable=False),
+    Index("silences_by_until", "model", "until"),
 )
 
 alerts = Table(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from vedette.components.metrics.cbpe import Cbpe as Cbpe
     from vedette.components.metrics.character_classes import CharacterClasses as CharacterClasses
     from vedette.components.metrics.class_balance import ClassBalance as ClassBalance
+    from vedette.components.metrics.concept_shift import ConceptShift as ConceptShift
     from vedette.components.metrics.confidence import Confidence as Confidence
     from vedette.components.metrics.confusion_matrix import ConfusionMatrix as ConfusionMatrix
     from vedette.components.metrics.contrast import Contrast as Contrast
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from vedette.components.metrics.fourier_mean import FourierMean as FourierMean
     from vedette.components.metrics.frequencies import Frequencies as Frequencies
     from vedette.components.metrics.gain import Gain as Gain
+    from vedette.components.metrics.harmful_shift import HarmfulShift as HarmfulShift
     from vedette.components.metrics.heavy_hitters import HeavyHitters as HeavyHitters
     from vedette.components.metrics.histogram import Histogram as Histogram
     from vedette.components.metrics.image_entropy import ImageEntropy as ImageEntropy

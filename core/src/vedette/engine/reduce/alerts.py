@@ -7,13 +7,16 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Literal
 
+import numpy as np
 from sqlalchemy import Connection
 
 from vedette.config import rules
 from vedette.config.plan import AlertSpec
 from vedette.engine.bundle import Bundle
-from vedette.engine.events import make_event
-from vedette.store import outbox, results
+from vedette.engine.change_points.watching import Watch
+from vedette.engine.events import event_id, seed_of
+from vedette.engine.reduce.telling import announce
+from vedette.store import results
 from vedette.store.results import AlertState, StoredResult
 from vedette_specs.results import Alert, Event
 
@@ -96,33 +99,55 @@ def judge(
     segment, window = (first.segment, first.window) if first is not None else ("", "")
     at = end if end is not None else max((r.end for r in found.values()), default=now)
     model = bundle.plan.model
-    state = results.get_alert_state(connection, model, rule.name, segment, window)
+    state = results.get_alert_state(connection, model, rule.name, segment, window, lock=True)
     if at <= state.judged and not any_order:
         return []
     scope = ResultScope(connection, bundle, found, home, silence)
-    holds = parse_rule(rule.when).evaluate(scope)
+    details: dict[str, Any] = {"results": {n: r.id for n, r in found.items() if r.id}, "window_end": at}
+    if rule.change:
+        holds, value, memory, look = watch(rule, scope, state.memory, segment, window, at)
+        details["change"] = look
+    else:
+        holds, memory = parse_rule(rule.when).evaluate(scope), state.memory
+        value = scope.read[0] if scope.read else None
     rows = first.n if first is not None else 0
     after, change = advance(state, None if holds is None else bool(holds), at, rule, rows, quiet_rows)
-    value = scope.read[0] if scope.read else None
-    details = {"results": {name: result.id for name, result in found.items() if result.id}, "window_end": at}
     alert = Alert(rule.name, home, segment, window, change or _shown(after), rule.severity, after.since, value,
-                  rule.when, details)  # fmt: skip
+                  rule.said, details)  # fmt: skip
+    after, events = replace(_remembering(state, after), memory=memory), []
+    if change is not None:
+        after, event = announce(connection, bundle, alert, state, after, at, now, hooks)
+        events.append(event)
     results.put_alert_state(connection, model, rule.name, segment, window, after, alert.to_json())
-    if change is None:
-        return []
-    return [record(connection, bundle, alert, at, now, hooks)]
+    return events
 
 
-def record(connection: Connection, bundle: Bundle, alert: Alert, at: float, now: float, hooks: bool = False) -> Event:
-    """Write a change of an alert's state to the history and to the outbox."""
-    model = bundle.plan.model
-    body = alert.to_json() | {"time": at}
-    results.add_alert(connection, model, body, at)
-    event = make_event(
-        "alert", model, alert.monitor, alert.segment, at, body, alert.rule, alert.window, alert.state, at
-    )
-    outbox.put(connection, bundle.plan, event, now, hooks)
-    return event
+def _remembering(before: AlertState, after: AlertState) -> AlertState:
+    """What an evaluation does not touch; an acknowledgement ends with its alert."""
+    acknowledged = "" if after.state == "inactive" else before.acknowledged
+    return replace(after, told=before.told, withheld=before.withheld, acknowledged=acknowledged, memory=before.memory)
+
+
+def watch(
+    rule: AlertSpec, scope: ResultScope, memory: bytes | None, segment: str, window: str, end: float
+) -> tuple[bool | None, float | None, bytes | None, dict[str, Any] | None]:
+    """Feed a rule's number to its detector: (whether it has changed, the number, the memory, what it showed).
+
+    Only the successive windows that do not overlap are fed, and what is not known is not.
+    """
+    value = parse_rule(rule.when).root.amount(scope)
+    if value is None or not scope.found:
+        return None, value, memory, None
+    length = rule.run_lengths[window]
+    numbers = sorted({result.series for result in scope.found.values()})
+    key = event_id(rule.when, rule.change, length, *numbers)
+    method: Any = rule.change
+    before = Watch.from_bytes(memory, method, key, numbers[-1])
+    if before is None or min(result.start for result in scope.found.values()) < before.end:
+        return None, value, memory, None
+    rng = np.random.default_rng(seed_of(rule.name, segment, window, end))
+    after, look = before.feed(value, end, method, length, rng)
+    return look.alarm, value, after.to_bytes(), look.to_json()
 
 
 Change = Literal["pending", "firing", "resolved"]
@@ -137,17 +162,26 @@ def advance(
     if holds is None:
         return state, None
     if not holds:
-        if state.state == "firing" and state.quiet + rows < quiet_rows:
-            return replace(state, quiet=state.quiet + rows), None
-        change: Change | None = "resolved" if state.state == "firing" else None
-        return AlertState(judged=end), change
+        if state.state != "firing":
+            return AlertState(judged=end), None
+        lapsed = _lapsed(state, end, rows)
+        over = lapsed.quiet >= quiet_rows and lapsed.lapsed >= rule.keep_count
+        if over and end - lapsed.lapsed_since >= rule.keep_seconds:
+            return AlertState(judged=end), "resolved"
+        return lapsed, None
     since = state.since if state.count else end
     count = state.count + 1
     if state.state == "firing":
-        return replace(state, count=count, quiet=0), None
+        return replace(state, count=count, quiet=0, lapsed=0, lapsed_since=0.0), None
     if count >= rule.for_count and end - since >= rule.for_seconds:
         return AlertState("firing", since, count, end), "firing"
     return AlertState("pending", since, count, end), "pending" if state.state != "pending" else None
+
+
+def _lapsed(state: AlertState, end: float, rows: int) -> AlertState:
+    """A firing alert after an evaluation in which its rule did not hold."""
+    since = state.lapsed_since if state.lapsed else end
+    return replace(state, quiet=state.quiet + rows, lapsed=state.lapsed + 1, lapsed_since=since)
 
 
 def _shown(state: AlertState) -> Any:

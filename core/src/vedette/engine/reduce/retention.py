@@ -12,7 +12,7 @@ from vedette.config.plan import MonitorSpec, Plan
 from vedette.engine.bundle import Bundle
 from vedette.engine.reduce.evaluate import Evaluator
 from vedette.engine.reduce.moving import merged_panes
-from vedette.store import forgetting, jobs, leases, log, outbox, panes, predictions, results, series
+from vedette.store import forgetting, jobs, leases, log, outbox, panes, predictions, results, series, silences
 from vedette.store.database import Store
 from vedette.store.leases import Lease
 from vedette.store.panes import Pane
@@ -45,6 +45,7 @@ class Retention:
                 "events": outbox.drop_before(connection, model, ended),
                 "jobs": jobs.drop_before(connection, model, ended),
                 "alerts": results.drop_alerts_before(connection, model, old),
+                "silences": silences.drop_before(connection, model, ended),
                 "replicas": log.drop_before(connection, model, ended),
                 "poisoned": forgetting.drop_poisoned(connection, model, ended),
                 "retired": forgetting.drop_retired(connection, model, ended),

@@ -1,0 +1,83 @@
+"""Which changes of alerts the sinks are told: all of them, unless a silence withholds them for its time."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from sqlalchemy import Connection
+
+from vedette.engine.bundle import Bundle
+from vedette.engine.events import make_event
+from vedette.store import leases, outbox, results, silences
+from vedette.store.database import Store
+from vedette.store.leases import Lease
+from vedette.store.results import AlertState
+from vedette_specs.results import Alert, Event
+
+
+def announce(
+    connection: Connection, bundle: Bundle, alert: Alert, before: AlertState, after: AlertState, at: float, now: float,
+    hooks: bool = False,
+) -> tuple[AlertState, Event]:  # fmt: skip
+    """Write a change of an alert's state to the history, and to the outbox unless it is silenced.
+
+    Returns `after` with what the sinks have been told, and the event.
+    """
+    model = bundle.plan.model
+    silence = silences.covering(connection, model, alert.rule, alert.segment, now)
+    body = alert.to_json() | {
+        "time": at,
+        "silenced": None if silence is None else silence.id,
+        "acknowledged": json.loads(before.acknowledged) if before.acknowledged else None,
+    }
+    results.add_alert(connection, model, body, at)
+    event = make_event(
+        "alert", model, alert.monitor, alert.segment, at, body, alert.rule, alert.window, alert.state, at
+    )
+    if silence is not None:
+        return replace(after, told=before.told, withheld=_withheld(before, event)), event
+    if alert.state == "resolved" and before.withheld and before.told != "firing":
+        return replace(after, told=before.told, withheld=""), event  # they never heard that it fired
+    outbox.put(connection, bundle.plan, event, now, hooks)
+    return replace(after, told=alert.state, withheld=""), event
+
+
+def _withheld(before: AlertState, event: Event) -> str:
+    """What the sinks get when the silence ends: that it fires, or that it is over where they believe that it fires."""
+    state = event.payload["state"]
+    if state == "pending":
+        return before.withheld
+    if state == "resolved" and before.told != "firing":
+        return ""
+    return json.dumps(event.to_json(), default=str)
+
+
+class Withheld:
+    """Delivers what silences have withheld when they end. Runs under the lease of the default pool."""
+
+    def __init__(self, store: Store, bundle: Bundle, hooks: bool) -> None:
+        self.store = store
+        self.bundle = bundle
+        self.hooks = hooks
+
+    def step(self, lease: Lease) -> None:
+        with self.store.read() as connection:
+            if not self._due(connection):
+                return
+        with self.store.write() as connection:
+            leases.check(connection, lease)
+            now = self.store.now(connection)
+            for key, state in self._due(connection):
+                event = Event(**json.loads(state.withheld))
+                if not state.acknowledged:  # who has acknowledged it knows
+                    outbox.put(connection, self.bundle.plan, event, now, self.hooks)
+                told = str(event.payload["state"])
+                results.set_told(connection, self.bundle.plan.model, key, told)
+
+    def _due(self, connection: Connection) -> list[tuple[results.AlertKey, AlertState]]:
+        found = results.withheld_alerts(connection, self.bundle.plan.model)
+        if not found:
+            return []
+        active = silences.listed(connection, self.bundle.plan.model, self.store.now(connection))
+        return [(key, state) for key, state in found if not any(s.covers(key[0], key[1]) for s in active)]
