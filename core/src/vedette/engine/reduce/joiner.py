@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from vedette.config.plan import MonitorSpec
 from vedette.engine.bundle import Bundle
 from vedette.engine.failures import report_failures
+from vedette.engine.reduce.name_rows import name_rows
 from vedette.engine.reduce.recompute import attach, readable
 from vedette.engine.running import Bundles, series_of
 from vedette.engine.work.accumulate import Accumulator, needs_labels
@@ -83,6 +84,7 @@ class Joiner:
                 return seen
 
     def _join(self, connection: Connection, waiting: Sequence[Label], now: float) -> None:
+        waiting, unknown = name_rows(connection, self.bundle.plan, waiting)
         rows = self._rows_of(connection, waiting)
         matched = sorted((label for label in waiting if label.key in rows), key=lambda label: label.id)
         in_force = labels.applied(connection, self.model, {label.key for label in matched})
@@ -102,7 +104,7 @@ class Joiner:
         self._correct(connection, changed, in_force, rows, counting, now)
         for digest, one in counting.items():
             self._apply(connection, {k: v for k, v in new.items() if rows[k].bundle == digest}, rows, one, now)
-        self._wait(connection, [label for label in waiting if label.key not in rows], now)
+        self._wait(connection, [*unknown, *(label for label in waiting if label.key not in rows)], now)
 
     def _counting(self, connection: Connection, digests: Iterable[str]) -> dict[str, Counting]:
         """Who counts the labels of predictions that were counted under these bundles."""

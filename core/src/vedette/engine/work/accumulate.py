@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from vedette.config.plan import MonitorSpec
 from vedette.engine.bundle import Bundle, fits, in_order
+from vedette.engine.naming import ID
 from vedette.engine.work.flags import OutlierFlags
 from vedette.engine.work.views import NoInput, Views, segment_keys
 from vedette.store.panes import Pane
@@ -189,8 +190,10 @@ def needs_labels(bundle: Bundle, spec: MonitorSpec) -> bool:
 
 
 def kept_columns(bundle: Bundle) -> tuple[str, ...]:
-    """Inputs that are stored with the predictions: segments, and what the metrics of labels read by name."""
+    """Inputs that are stored with the predictions: segments, keys of labels, what metrics of labels read by name."""
     names = {name for spec in bundle.plan.monitors for name in spec.by}
+    if bundle.plan.labels.join != ID:
+        names.add(bundle.plan.labels.join)
     for spec in bundle.plan.monitors:
         if needs_labels(bundle, spec):
             found = [bundle.metric(spec.name, part.alias) for part in spec.components]
