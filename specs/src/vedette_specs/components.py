@@ -35,6 +35,7 @@ class Tags:
     needs_labels: bool = False
     needs_prediction: bool = False
     needs_probabilities: bool = False
+    needs_annotations: bool = False  # the labels of all annotators of a row, not of the first one only
     mergeable: bool = True
     deterministic: bool = True
     state_version: int = 1

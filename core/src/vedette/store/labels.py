@@ -91,6 +91,28 @@ def applied_of_requests(connection: Connection, model: str, requests: Iterable[s
     return found
 
 
+def of_annotators(connection: Connection, model: str, requests: Iterable[str]) -> list[Label]:
+    """The labels of all annotators of all rows of some requests: of each annotator of a row, the one in force or last.
+
+    Of the first annotator of a row that is the applied one; those of others are stored as superseded.
+    """
+    wanted = list(dict.fromkeys(requests))
+    found: dict[tuple[str, int, str], tuple[bool, Label]] = {}
+    for start in range(0, len(wanted), CHUNK):
+        some = labels.c.request.in_(wanted[start : start + CHUNK])
+        where = labels.c.model == model, labels.c.state.in_(("applied", "superseded")), some
+        for row in connection.execute(select(labels).where(*where).order_by(labels.c.id)):
+            key, in_force = (row.request, row.row, row.annotator), row.state == "applied"
+            if in_force or key not in found or not found[key][0]:
+                found[key] = in_force, _label(row)
+    return [label for _, label in found.values()]
+
+
+def drop(connection: Connection, ids: Sequence[int]) -> None:
+    for start in range(0, len(ids), CHUNK):
+        connection.execute(labels.delete().where(labels.c.id.in_(ids[start : start + CHUNK])))
+
+
 def rename(connection: Connection, named: Mapping[int, tuple[str, int]]) -> None:
     """Tell labels, by id, the (request, row) that they mean, which had named a key."""
     if named:

@@ -16,7 +16,7 @@ from vedette.store.labels import Label
 def name_rows(connection: Connection, plan: Plan, waiting: Sequence[Label]) -> tuple[list[Label], list[Label]]:
     """(labels with the request and row that they mean, those whose key no stored prediction has).
 
-    A label that was told its row before, and comes again with the same time and value, is superseded at once.
+    A label that was told its row before, and comes again with the same time and value, is dropped.
     """
     if plan.labels.join == ID:
         return list(waiting), []
@@ -36,9 +36,10 @@ def name_rows(connection: Connection, plan: Plan, waiting: Sequence[Label]) -> t
 
 
 def _fresh(connection: Connection, model: str, named: Sequence[Label]) -> list[Label]:
-    """Those that were not joined before; all are told their rows."""
+    """Those that were not joined before, which are told their rows."""
     rows = [{**{name: getattr(label, name) for name in labels.IDENTITY}, "id": label.id} for label in named]
     new = {row["id"] for row in labels.unknown(connection, model, rows, ("unmatched", "pending"))}
-    labels.rename(connection, {label.id: label.key for label in named})
-    labels.set_state(connection, [label.id for label in named if label.id not in new], "superseded")
-    return [label for label in named if label.id in new]
+    labels.drop(connection, [label.id for label in named if label.id not in new])
+    fresh = [label for label in named if label.id in new]
+    labels.rename(connection, {label.id: label.key for label in fresh})
+    return fresh

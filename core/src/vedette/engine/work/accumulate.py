@@ -189,6 +189,12 @@ def needs_labels(bundle: Bundle, spec: MonitorSpec) -> bool:
     return any(component is not None and component.tags.needs_labels for component in components)
 
 
+def needs_annotations(bundle: Bundle, spec: MonitorSpec) -> bool:
+    """Whether a label of a further annotator changes what the monitor has counted."""
+    components = [bundle.metric(spec.name, part.alias) for part in spec.components]
+    return any(component is not None and component.tags.needs_annotations for component in components)
+
+
 def kept_columns(bundle: Bundle) -> tuple[str, ...]:
     """Inputs that are stored with the predictions: segments, keys of labels, what metrics of labels read by name."""
     names = {name for spec in bundle.plan.monitors for name in spec.by}
