@@ -40,6 +40,7 @@ class Tags:
     needs_prediction: bool = False
     needs_probabilities: bool = False
     learns: tuple[Part, ...] = ()
+    needs_annotations: bool = False  # the labels of all annotators of a row, not of the first one only
     mergeable: bool = True
     deterministic: bool = True
     state_version: int = 1

@@ -25,6 +25,12 @@ def _built_in(kind: ComponentKind, name: str, cls: str, summary: str) -> Compone
 def vedette_register_metrics() -> Iterable[Component]:
     return [
         _built_in("metric", "accuracy", "Accuracy", "share of predictions that equal the label"),
+        _built_in(
+            "metric",
+            "annotated_accuracy",
+            "AnnotatedAccuracy",
+            "accuracy from labels of several annotators, none of whom is always right",
+        ),
         _built_in("metric", "aspect", "Aspect", "width / height of images"),
         _built_in(
             "metric",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from sqlalchemy import Connection
@@ -11,7 +12,7 @@ from vedette.config.plan import MonitorSpec
 from vedette.engine.bundle import Bundle
 from vedette.engine.reduce.evaluate import ComponentFailed
 from vedette.engine.running import Bundles, runs
-from vedette.engine.work.accumulate import Accumulator, ticks_of
+from vedette.engine.work.accumulate import Accumulator, needs_annotations, ticks_of
 from vedette.store import labels, panes, predictions, series
 from vedette.store.labels import Label
 from vedette.store.panes import Pane
@@ -33,6 +34,7 @@ def recompute_tick(
     series_id = row.id
     old = panes.tick_panes(connection, series_id, tick)
     start, end = tick * spec.tick, (tick + 1) * spec.tick
+    of_all = needs_annotations(bundle, spec)
     accumulator = Accumulator(
         bundle, {spec.name: series_id}, [spec], lambda s, segment: series.segment_name(connection, s, segment), True
     )
@@ -47,7 +49,7 @@ def recompute_tick(
         found = {key: label for key, label in in_force.items() if label.id in read}
         labelled, lags = attach(part, found, bundle.plan.schema)
         if len(labelled):
-            accumulator.add(labelled, lags)
+            accumulator.add(annotated(connection, bundle.plan.model, labelled) if of_all else labelled, lags)
     counted: dict[str, int] = {}
     for pane in old:
         counted[pane.segment] = counted.get(pane.segment, 0) + pane.rows
@@ -87,3 +89,17 @@ def attach(rows: Batch, found: dict[tuple[str, int], Label], schema: Schema) -> 
     times = part.times if part.times is not None else np.zeros(len(part))
     lags = np.asarray([label.time for label in chosen], dtype=np.float64) - times
     return part.replace(labels=label_column([label.value for label in chosen], schema)), lags
+
+
+def annotated(connection: Connection, model: str, rows: Batch) -> Batch:
+    """The rows with the labels of all their annotators."""
+    assert rows.ids is not None
+    assert rows.rows is not None
+    found = labels.of_annotators(connection, model, map(str, rows.ids))
+    read = readable(found, rows.schema)
+    position = {key: i for i, key in enumerate(zip(map(str, rows.ids), map(int, rows.rows), strict=True))}
+    values: dict[str, list[Any]] = {}
+    for label in found:
+        if label.id in read and label.key in position:
+            values.setdefault(label.annotator, [None] * len(rows))[position[label.key]] = label.value
+    return rows.replace(annotations={name: label_column(values[name], rows.schema) for name in sorted(values)})

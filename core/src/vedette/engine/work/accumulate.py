@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from vedette.config.plan import MonitorSpec
 from vedette.engine.bundle import Bundle, fits, in_order
+from vedette.engine.naming import ID
 from vedette.engine.work.flags import OutlierFlags
 from vedette.engine.work.views import NoInput, Views, segment_keys
 from vedette.store.panes import Pane
@@ -188,9 +189,17 @@ def needs_labels(bundle: Bundle, spec: MonitorSpec) -> bool:
     return any(component is not None and component.tags.needs_labels for component in components)
 
 
+def needs_annotations(bundle: Bundle, spec: MonitorSpec) -> bool:
+    """Whether a label of a further annotator changes what the monitor has counted."""
+    components = [bundle.metric(spec.name, part.alias) for part in spec.components]
+    return any(component is not None and component.tags.needs_annotations for component in components)
+
+
 def kept_columns(bundle: Bundle) -> tuple[str, ...]:
-    """Inputs that are stored with the predictions: segments, and what the metrics of labels read by name."""
+    """Inputs that are stored with the predictions: segments, keys of labels, what metrics of labels read by name."""
     names = {name for spec in bundle.plan.monitors for name in spec.by}
+    if bundle.plan.labels.join != ID:
+        names.add(bundle.plan.labels.join)
     for spec in bundle.plan.monitors:
         if needs_labels(bundle, spec):
             found = [bundle.metric(spec.name, part.alias) for part in spec.components]
