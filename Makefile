@@ -6,6 +6,7 @@
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
+PYTEST = $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 READY := .venv/.ready
 
 help: ## Show the targets
@@ -23,11 +24,11 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY) ## Serve a model on Ray Serve with monitors, drift it, and show what they say
 	$(BIN)/python examples/rayserve/demo.py
 
-test: $(READY) ## Run the tests, without long simulations
-	$(BIN)/python -m pytest -m "not slow"
+test: $(READY) ## Run the tests, without those that take long
+	$(PYTEST) -m "not slow"
 
 test-all: $(READY) ## Run all tests
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 lint: $(READY) ## Check style and types
 	$(BIN)/ruff check

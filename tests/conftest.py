@@ -21,7 +21,22 @@ hypothesis.settings.register_profile("default", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
 
+RAY = "ray"  # one cluster serves the whole session
 POSTGRES = "VEDETTE_TEST_POSTGRES"  # URL of a database whose user may create others; by default one on localhost
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where two processes run the tests, one of them takes all that need Ray, and begins with it; files stay whole."""
+    items.sort(key=lambda item: _group(item) != RAY)
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
+
+
+def _group(item: pytest.Item) -> str:
+    path = item.path.relative_to(item.config.rootpath).as_posix()
+    needs_ray = "cluster" in getattr(item, "fixturenames", ()) or item.get_closest_marker("ray")
+    return RAY if needs_ray or path.startswith("tests/platforms/") else path
 
 
 @cache

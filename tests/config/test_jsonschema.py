@@ -28,7 +28,7 @@ def test_every_section_of_the_grammar_is_in_it() -> None:
     assert schema["additionalProperties"] is False
     monitor = schema["$defs"]["MonitorSection"]
     assert set(monitor["properties"]) == {
-        "metrics", "detect", "of", "window", "by", "preprocess", "alert", "explain", "pool",
+        "metrics", "detect", "of", "window", "by", "compare", "preprocess", "alert", "explain", "pool",
     }  # fmt: skip
     assert {"as", "use"} == set(schema["$defs"]["ComponentSection"]["properties"])
     assert schema["$defs"]["ComponentSection"]["additionalProperties"] is True

@@ -12,7 +12,8 @@ from tests.engine.harness import Harness
 from tests.engine.traffic import by_rows, lifetime, metric, monitor, plan_of, rows, sliding, tumbling
 
 from vedette.config.plan import WindowSpec
-from vedette.engine.reduce.windows import SlidingWindow, Span, TwoStacks, ended_windows
+from vedette.engine.reduce.extents import Extent, extent_of
+from vedette.engine.reduce.windows import SlidingWindow, Span, TwoStacks, ended_lifetime, ended_windows
 
 Ticks = dict[int, int]  # tick -> rows
 
@@ -26,9 +27,13 @@ def span_of(tick: int, count: int) -> Span:
     return Span(tick, tick + 1, count, {"ticks": [tick]})
 
 
+def extent(window: WindowSpec) -> Extent:
+    return extent_of(window, 1.0, lambda end: [])
+
+
 def drive(window: WindowSpec, ticks: Ticks, cuts: list[int], stop: int) -> list[tuple[float, float, list[int]]]:
     """What a window publishes when ticks close in the runs that `cuts` makes."""
-    sliding_window = SlidingWindow(window, 1.0, TwoStacks(merge))
+    sliding_window = SlidingWindow(window, 1.0, TwoStacks(merge), extent(window))
     found, closed = [], min(ticks, default=0) - 1
     for upto in sorted({*cuts, stop}):
         run = [span_of(t, n) for t, n in sorted(ticks.items()) if closed <= t < upto]
@@ -132,11 +137,11 @@ def test_two_stacks_are_a_queue(steps: list[Any]) -> None:
 
 
 def test_ended_windows_of_a_tick() -> None:
-    assert ended_windows(tumbling(10), 1.0, 12, 30) == [(10, 20)]
-    assert ended_windows(tumbling(10), 1.0, 12, 19) == []
-    assert ended_windows(sliding(20, 5), 1.0, 12, 30) == [(-5, 15), (0, 20), (5, 25), (10, 30)]
-    assert ended_windows(sliding(3, 10), 1.0, 12, 30) == []
-    assert ended_windows(lifetime(every=10.0), 1.0, 12, 30) == [(12, 20)]
+    assert ended_windows(extent(tumbling(10)), 12, 30) == [(10, 20)]
+    assert ended_windows(extent(tumbling(10)), 12, 19) == []
+    assert ended_windows(extent(sliding(20, 5)), 12, 30) == [(-5, 15), (0, 20), (5, 25), (10, 30)]
+    assert ended_windows(extent(sliding(3, 10)), 12, 30) == []
+    assert ended_lifetime(lifetime(every=10.0), 1.0, 12, 30) == [(12, 20)]
 
 
 WINDOWS = [tumbling(10), sliding(20, 5), by_rows(8, 4), lifetime(every=10.0)]

@@ -79,6 +79,7 @@ def watched(cluster: LocalRay, tmp_path: Path, store_url: str) -> Iterator[Watch
     store.close()
 
 
+@pytest.mark.parametrize("store_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)], indirect=True)
 def test_every_row_is_counted_once_whatever_dies(watched: Watched) -> None:
     client, service = watched.client, watched.service
     client.send(100)

@@ -124,6 +124,7 @@ def watched(cluster: LocalRay, tmp_path_factory: pytest.TempPathFactory) -> Iter
     store.close()
 
 
+@pytest.mark.slow
 def test_pools_sleep_wake_and_sleep_again(watched: Watched) -> None:
     client, service = watched.client, watched.service
     assert watched.replicas(HEAVY) == [] == watched.replicas(EXPLAIN)

@@ -128,6 +128,14 @@ class Halving(Count):
         return {"n": left["n"] + right["n"], "sum": (left["sum"] + right["sum"]) / 2}
 
 
+@breaks("scaling_goes_with_merging")
+class Fading(Count):
+    additive = ("sum",)
+
+    def scale(self, state: State, factor: float) -> State:
+        return {"n": state["n"], "sum": state["sum"] * factor + 1.0}
+
+
 @breaks("merge_leaves_its_arguments")
 class InPlace(Count):
     def merge(self, left: State, right: State) -> State:

@@ -7,7 +7,7 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from vedette_specs.schema import Kind, Schema
 State = dict[str, Any]
 """Arrays, numbers, strings, bytes, lists and str-keyed dicts of these: what `codec.encode` takes."""
 Memory = dict[str, Any]
+Part = Literal["labels", "prediction", "probabilities"]
 
 
 class NotFittedError(ValueError):
@@ -29,12 +30,16 @@ class NotFittedError(ValueError):
 
 @dataclass(frozen=True)
 class Tags:
-    """What the engine and the conformance kit need to know of a component class."""
+    """What the engine and the conformance kit need to know of a component class.
+
+    learns: parts of the reference that `fit` reads besides inputs: labels, prediction, probabilities.
+    """
 
     modalities: tuple[Kind, ...] = ("numeric", "category", "text", "image", "embedding")
     needs_labels: bool = False
     needs_prediction: bool = False
     needs_probabilities: bool = False
+    learns: tuple[Part, ...] = ()
     mergeable: bool = True
     deterministic: bool = True
     state_version: int = 1
@@ -167,7 +172,13 @@ class Fittable(BaseComponent, ABC):
 
 
 class Metric(BaseComponent, ABC):
-    """A commutative monoid of rows with a result: Beam's CombineFn, Flink's AggregateFunction."""
+    """A commutative monoid of rows with a result: Beam's CombineFn, Flink's AggregateFunction.
+
+    additive: entries of the state that are sums of weights over the rows: what a decaying window scales, so that rows
+    count less as they age. Empty where no entry says how much a row counts (sketches, extremes): no decaying window.
+    """
+
+    additive: ClassVar[tuple[str, ...]] = ()
 
     def kept_columns(self) -> tuple[str, ...]:
         """Inputs that a metric of labels reads by name: the engine stores them, as attributes, until the label comes.
@@ -192,10 +203,22 @@ class Metric(BaseComponent, ABC):
     def result(self, state: State, ctx: ResultContext) -> Result:
         """The named values of a state; never changes it."""
 
+    def scale(self, state: State, factor: float) -> State:
+        """The state of the same rows, each of which counts `factor` times as much. Raises TypeError where none can."""
+        if not self.additive:
+            raise TypeError(f"{type(self).__name__}: its state does not say how much a row counts, so it cannot decay")
+        return {key: _scaled(value, factor) if key in self.additive else value for key, value in state.items()}
+
     def compute(self, data: Batch | Tabular, schema: Schema | None = None, ctx: ResultContext | None = None) -> Result:
         """create + add + result in one go, for people."""
         batch = as_batch(data, schema or self.schema)
         return self.bind(batch.schema).result(self.add(self.create(), batch), ctx or ResultContext())
+
+
+def _scaled(value: Any, factor: float) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _scaled(item, factor) for key, item in value.items()}
+    return value * factor
 
 
 class DriftDetector(Metric, Fittable):

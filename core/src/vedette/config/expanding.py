@@ -66,11 +66,15 @@ def _window(spec: WindowSpec) -> Any:
     every = f"{spec.every:g} rows" if spec.rows is not None else format_duration(spec.every)
     if spec.rows is not None:
         return {"last": f"{spec.rows} rows", "every": every}
-    return (
-        {"lifetime": True, "every": every}
-        if spec.lifetime
-        else {"span": format_duration(spec.span or 0), "every": every}
-    )
+    if spec.calendar:
+        return {"calendar": spec.calendar, "zone": spec.zone} | ({"every": every} if spec.every else {})
+    if spec.half_life:
+        return {"half_life": format_duration(spec.half_life), "every": every}
+    if spec.since:
+        return {"since": spec.since, "every": every, "longest": format_duration(spec.span or 0)}
+    if spec.lifetime:
+        return {"lifetime": True, "every": every}
+    return {"span": format_duration(spec.span or 0), "every": every}
 
 
 def _alert(spec: AlertSpec | None) -> Any:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 
 from vedette.config import values
+from vedette.config.faults import did_you_mean
 
 NAME_PATTERN = r"^[a-z][a-z0-9_]*$"
 _MODEL_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
@@ -44,6 +45,14 @@ def check_name(name: str) -> str:
 def check_join(name: str) -> str:
     if name != "id":
         raise ValueError(f"{name!r} is not supported yet; allowed: id")
+    return name
+
+
+def check_zone(name: str) -> str:
+    from zoneinfo import available_timezones
+
+    if name not in (zones := available_timezones()):
+        raise ValueError(f"{name!r} is no time zone{did_you_mean(name, sorted(zones))}")
     return name
 
 

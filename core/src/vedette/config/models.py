@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 
 from vedette.config import values
 from vedette.config.fields import (
@@ -23,6 +23,7 @@ from vedette.config.fields import (
     Seconds,
     Section,
     as_list,
+    check_zone,
     replica_bounds,
     rule_switch,
     shorthand,
@@ -31,6 +32,7 @@ from vedette_specs.results import EventKind
 from vedette_specs.schema import Task
 
 Severity = Literal["info", "warn", "page"]
+Period = Literal["day", "week", "month", "quarter", "year"]
 TokenScope = Literal["read", "write", "explain"]
 FeatureKind = Literal["numeric", "category", "text", "image", "embedding", "auto"]
 _TEXT, _MAPPING, _OFF = "<text>", "<mapping>", "<off>"  # members of a union, told apart by a value's form
@@ -92,13 +94,19 @@ class LabelsSection(Section):
 
 
 class WindowSection(Section):
-    """A run of time (`span`), of rows (`last`), or all so far (`lifetime`); exactly one of them."""
+    """Which rows a result is about; exactly one of span, last, lifetime, calendar, half_life and since."""
 
-    span: Seconds | None = None
-    last: RowsText | None = None
-    lifetime: Literal[True] | None = None
+    span: Seconds | None = Field(default=None, description="A run of time, as in 1h")
+    last: RowsText | None = Field(default=None, description="A run of rows, as in 1000 rows")
+    lifetime: Literal[True] | None = Field(default=None, description="All so far")
+    calendar: Period | None = Field(default=None, description="Whole days, weeks, months, ... of a time zone")
+    zone: Annotated[str, AfterValidator(check_zone)] = Field(default="UTC", description="As in Europe/Berlin")
+    half_life: Seconds | None = Field(default=None, description="All so far, a row's weight halves in this time")
+    since: str | None = Field(default=None, description="From the last alarm of this monitor, which detects changes")
+    longest: Seconds = Field(default=30 * 86400.0, description="How far a window with `since` reaches back at most")
     every: str | None = Field(
-        default=None, description="Rows for `last`, else a duration; a quarter of the window when absent"
+        default=None,
+        description="Rows for `last`, else a duration; when absent a quarter of the window, or an hour",
     )
     min: Rows = Field(default=1, description="Fewer rows give 'insufficient'")
     grace: Seconds = Field(default=0.0, description="How long a tick stays open after its end")
@@ -158,6 +166,14 @@ class ExplainSection(Section):
 Explain = Annotated[ExplainSection, BeforeValidator(shorthand("use"), json_schema_input_type=str | ExplainSection)]
 
 
+class CompareSection(Section):
+    """Segments of an attribute or column beside one of them: versions, or canary and default."""
+
+    by: str
+    base: ClassName = Field(description="Its value in the segment that the others are compared with")
+    level: Annotated[Number, Field(gt=0, lt=1)] = 0.95
+
+
 class MonitorSection(Section):
     """Metrics or one detector on an input; exactly one of `metrics` and `detect`."""
 
@@ -171,6 +187,7 @@ class MonitorSection(Section):
         | None
     ) = None
     by: Names = ()
+    compare: CompareSection | None = None
     preprocess: Names = ()
     alert: Alert | None = None
     explain: Explain | None = None

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from vedette.config.alerting import check_own_rule, monitor_alert
 from vedette.config.faults import did_you_mean
 from vedette.config.models import ComponentSection, MonitorSection
-from vedette.config.plan import ComponentSpec, ExplainSpec, MonitorSpec, WindowSpec
+from vedette.config.plan import CompareSpec, ComponentSpec, ExplainSpec, MonitorSpec, WindowSpec
 from vedette.config.resolving import Context
 from vedette.config.segments import check_segments
 from vedette.config.tree import Path
 from vedette.config.using import DETECTORS, METRICS, check_fit, use_component
-from vedette.config.windows import default_window, resolve_windows
-from vedette_specs import BaseComponent, Fittable
+from vedette.config.windows import DEFAULT_ROWS, default_window, resolve_windows
+from vedette_specs import BaseComponent, Fittable, Metric
 from vedette_specs.hooks import ComponentKind
 
 INPUTS = ("inputs", "prediction", "probabilities", "labels")
@@ -49,6 +49,7 @@ def resolve_monitors(ctx: Context, sections: Mapping[str, MonitorSection]) -> tu
         if draft is not None:
             _check_source(ctx, name, draft, drafts.get(sources[name] or ""))
             found.append(_monitor(ctx, name, draft, pools[name]))
+            _check_changes(ctx, name, found[-1].windows, drafts, pools)
         else:
             _check_rest(ctx, name, sections[name])
     return tuple(found)
@@ -198,12 +199,15 @@ def _monitor(ctx: Context, name: str, draft: _Draft, pool: str) -> MonitorSpec:
     _check_names(ctx, path, section)
     learns = any(issubclass(cls, Fittable) for _, cls in draft.loaded)
     check_segments(ctx, (*path, "by"), section.by, learns=learns)
+    if section.compare is not None and section.compare.by not in section.by:
+        check_segments(ctx, (*path, "compare", "by"), (section.compare.by,), learns=learns)
     return MonitorSpec(
         name=name,
         components=tuple(spec for spec, _ in draft.loaded),
         of=section.of,
         windows=_windows(ctx, (*path, "window"), draft),
-        by=section.by,
+        by=_by(section),
+        compare=_compare(ctx, (*path, "compare"), draft),
         preprocess=section.preprocess,
         alert=monitor_alert(ctx, (*path, "alert"), name, draft.kind, section.alert),
         explain=_explain(ctx, (*path, "explain"), draft),
@@ -215,11 +219,63 @@ def _monitor(ctx: Context, name: str, draft: _Draft, pool: str) -> MonitorSpec:
 def _windows(ctx: Context, path: Path, draft: _Draft) -> tuple[WindowSpec, ...]:
     said = draft.section.window
     if draft.kind in WINDOWED:
-        return (default_window(),) if said is None else resolve_windows(ctx, path, said)
+        windows = (default_window(),) if said is None else resolve_windows(ctx, path, said)
+        if any(window.half_life for window in windows):
+            _check_decay(ctx, path, draft)
+        return windows
     if said is not None:
         why = "is sequential" if draft.kind == "change" else "scores row by row"
         ctx.fault(path, f"{draft.loaded[0][0].use} {why}: it takes no window", key=True)
     return ()
+
+
+def _by(section: MonitorSection) -> tuple[str, ...]:
+    """Segment columns; the one that is compared comes last."""
+    compare = section.compare
+    return section.by if compare is None else (*(name for name in section.by if name != compare.by), compare.by)
+
+
+def _compare(ctx: Context, path: Path, draft: _Draft) -> CompareSpec | None:
+    said = draft.section.compare
+    if said is None:
+        return None
+    windows = resolve_windows(ctx.trial(), path, draft.section.window or (f"{DEFAULT_ROWS} rows",))
+    if draft.kind != "metric":
+        ctx.fault(path, f"compare: metrics are compared, not what a {draft.kind} monitor finds", key=True)
+    elif not all(w.calendar or (w.span and not w.since) for w in windows):
+        ctx.fault(path, "compare: segments are compared over one time: 'window' needs a span or a calendar", key=True)
+    return CompareSpec(said.by, said.base, said.level)
+
+
+def _check_decay(ctx: Context, path: Path, draft: _Draft) -> None:
+    for spec, cls in draft.loaded:
+        if not (issubclass(cls, Metric) and cls.additive):
+            ctx.fault(path, f"half_life: {spec.use} cannot decay: its state does not say how much a row counts")
+
+
+def _check_changes(
+    ctx: Context,
+    name: str,
+    windows: Sequence[WindowSpec],
+    drafts: Mapping[str, _Draft | None],
+    pools: Mapping[str, str],
+) -> None:
+    """Windows that begin at a change: the monitor that finds it closes its ticks first, so it is in the same pool."""
+    path: Path = ("monitors", name, "window")
+    for source in (window.since for window in windows if window.since):
+        if source not in ctx.monitor_names:
+            ctx.fault(path, f"since: there is no monitor {source!r}{did_you_mean(source, ctx.monitor_names)}")
+            continue
+        draft = drafts.get(source)
+        if draft is None:
+            continue
+        own = ctx.document.monitors[name].by if ctx.document.monitors else ()
+        if draft.kind != "change":
+            ctx.fault(path, f"since: {source!r} detects no changes: it is a {draft.kind} monitor")
+        elif pools[source] != pools[name]:
+            ctx.fault(path, f"since: {source!r} runs in the pool {pools[source]!r}, {name!r} in {pools[name]!r}")
+        elif draft.section.by and draft.section.by != own:
+            ctx.fault(path, f"since: {source!r} has segments by {', '.join(draft.section.by)}: {name!r} needs the same")
 
 
 def _explain(ctx: Context, path: Path, draft: _Draft) -> ExplainSpec | None:

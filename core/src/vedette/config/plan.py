@@ -14,6 +14,9 @@ from vedette_specs.hooks import ComponentKind
 from vedette_specs.schema import Schema
 
 DEFAULT_TICK = 1.0  # seconds: windows by rows, sequential and per-row detectors
+DAY, QUARTER_HOUR = 86_400.0, 900.0  # seconds: calendar days begin at whole days of UTC, or quarters of an hour
+BLOCKS = 20  # ticks that a window is cut into at least, where the spread between them is looked at
+HALF_LIVES = 32  # how far a decaying window reaches back: what is older would count less than 2^-32 of a row
 Payloads = Literal["flagged", "all", "none"] | float
 
 
@@ -37,19 +40,40 @@ class ComponentSpec:
 
 @dataclass(frozen=True)
 class WindowSpec:
-    """A run of whole ticks. Exactly one of span (seconds), rows, or lifetime.
+    """A run of whole ticks. Exactly one of span (seconds), rows, lifetime, calendar, half_life or since.
 
-    every: seconds for `span` and `lifetime`, rows for `rows`.  min_rows: fewer give status `insufficient`.
-    grace: seconds that a tick stays open after its end.
+    calendar: day, week, month, quarter or year, in the time zone `zone`.  half_life: seconds in which a row's weight
+    halves.  since: a monitor that detects changes, whose last alarm begins the window; `span` is then the longest.
+    every: rows for `rows`, else seconds; 0 for a calendar period that is only looked at when it is over.
+    min_rows: fewer give status `insufficient`.  grace: seconds that a tick stays open after its end.
     """
 
     name: str
     span: float | None = None
     rows: int | None = None
     lifetime: bool = False
+    calendar: str = ""
+    zone: str = "UTC"
+    half_life: float = 0.0
+    since: str = ""
     every: float = 0.0
     min_rows: int = 1
     grace: float = 0.0
+
+    @property
+    def times(self) -> tuple[float, ...]:
+        """Seconds of which a tick must be a divisor."""
+        if self.rows is not None:
+            return (DEFAULT_TICK,)
+        days = (DAY if self.zone == "UTC" else QUARTER_HOUR,) if self.calendar else ()
+        return tuple(t for t in (self.span, self.every, *days) if t)
+
+    @property
+    def reach(self) -> float:
+        """Seconds that it reaches back, 0 where that is no time."""
+        if self.calendar:
+            return {"day": 2, "week": 8, "month": 32, "quarter": 93, "year": 367}[self.calendar] * DAY
+        return (HALF_LIVES + 1) * self.half_life or self.span or 0.0
 
 
 @dataclass(frozen=True)
@@ -62,6 +86,15 @@ class AlertSpec:
     severity: str = "warn"
     for_count: int = 1
     for_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class CompareSpec:
+    """Segments by `by` beside the one in which it is `base`; level of the intervals of the differences."""
+
+    by: str
+    base: str
+    level: float = 0.95
 
 
 @dataclass(frozen=True)
@@ -86,6 +119,7 @@ class MonitorSpec:
     of: str = "inputs"
     windows: tuple[WindowSpec, ...] = ()
     by: tuple[str, ...] = ()
+    compare: CompareSpec | None = None
     preprocess: tuple[str, ...] = ()
     alert: AlertSpec | None = None
     explain: ExplainSpec | None = None
@@ -99,10 +133,15 @@ class MonitorSpec:
     @property
     def tick(self) -> float:
         """Length of a tick in seconds: the gcd of the windows' times, 1 s for windows by rows and detectors."""
-        times = [t for w in self.windows for t in (w.span, w.every if w.rows is None else DEFAULT_TICK) if t]
+        times = [t for w in self.windows for t in w.times]
         if not times:
             return DEFAULT_TICK
-        return reduce(math.gcd, [max(1, round(t * 1000)) for t in times]) / 1000
+        tick = reduce(math.gcd, [max(1, round(t * 1000)) for t in times])
+        if self.compare is not None:  # an interval needs a window of many ticks
+            shortest = round(min(w.span or DAY for w in self.windows) * 1000)
+            parts = [k for k in range(1, BLOCKS + 1) if tick % k == 0]
+            tick //= next((k for k in parts if shortest * k >= BLOCKS * tick), parts[-1])
+        return tick / 1000
 
     @property
     def source(self) -> str | None:

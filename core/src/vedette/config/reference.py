@@ -138,12 +138,19 @@ def _labels(values: Any, schema: Schema, which: str, what: str) -> Column:
     return category(column.strings(), schema.classes)
 
 
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:  # a name that is too long for any file
+        raise BadReference(f"the file {str(path)[:200]!r} cannot be read: {error.strerror}") from error
+
+
 def read_columns(uri: str, registry: ReferenceHook | None = None) -> Mapping[str, Any] | Batch:
     """Column name -> values (a Column or an array), or a batch that a plugin loaded."""
     path = local_path(uri)
     if path is None:
         return _from_plugin(uri, registry)
-    if not path.exists():
+    if not _exists(path):
         near = did_you_mean(path.name, [p.name for p in path.parent.iterdir()]) if path.parent.is_dir() else ""
         raise BadReference(f"the file {str(path)!r} does not exist{near if 'did you mean' in near else ''}")
     return _read_file(path)

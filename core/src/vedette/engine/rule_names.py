@@ -78,4 +78,6 @@ def value_names(bundle: Bundle, spec: MonitorSpec) -> set[str]:
         if component is None:
             return set()
         names |= part.named(component.result(component.create(), ResultContext()).values).keys()
+    if spec.compare is not None:
+        names |= {f"{name}_difference{suffix}" for name in names for suffix in ("", "_low", "_high")}
     return names

@@ -56,11 +56,12 @@ def begin(connection: Connection, blank: StoredResult) -> None:
 
 
 def mark_dirty(
-    connection: Connection, series: int, segment: str, start: float, end: float, folded: str,
+    connection: Connection, series: int, segment: str | None, start: float, end: float, folded: str,
     lifetimes: Sequence[str] = (),
 ) -> int:  # fmt: skip
     """Windows that hold some of [start, end) are to be revised, `lifetimes` whenever they began; `folded` never."""
-    where = results.c.series == series, results.c.segment == segment, results.c.window != folded
+    where = [results.c.series == series, results.c.window != folded]
+    where += [] if segment is None else [results.c.segment == segment]
     overlap = results.c.end > start, or_(results.c.start < end, results.c.window.in_(lifetimes))
     return connection.execute(update(results).where(*where, *overlap).values(dirty=True)).rowcount
 
@@ -110,6 +111,15 @@ def query(
         filters.append(c.end <= until)
     rows = connection.execute(select(results).where(and_(*filters)).order_by(c.end.desc(), c.id.desc()).limit(limit))
     return [_stored(row) for row in rows][::-1]
+
+
+def alarms(connection: Connection, series: int, window: str, segment: str, since: float, until: float) -> list[float]:
+    """Ascending ends, in [since, until), of the results of a sequential detector whose value `alarm` is 1."""
+    c = results.c
+    where = c.series == series, c.window == window, c.segment == segment, c.end >= since, c.end < until
+    told = c.body.like('%"alarm": 1%')  # spares reading all that say 0; what says 1 elsewhere is told apart below
+    rows = connection.execute(select(c.end, c.body).where(*where, told).order_by(c.end))
+    return [row.end for row in rows if json.loads(row.body)["values"].get("alarm") == 1]
 
 
 def drop_before(connection: Connection, model: str, time: float) -> int:

@@ -45,6 +45,7 @@ class ConfusionMetric(Weighted):
     """
 
     name: ClassVar[str]
+    additive = ("sums",)
 
     def bind(self, schema: Schema) -> ConfusionMetric:
         check_classes(schema, self.name)

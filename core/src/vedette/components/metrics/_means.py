@@ -28,6 +28,7 @@ class MeanMetric(Weighted):
 
     name: ClassVar[str]
     counters: ClassVar[tuple[str, ...]] = ()
+    additive = ("total", "weight")
 
     @abstractmethod
     def per_row(self, batch: Batch) -> tuple[Floats, Counted]:

@@ -21,6 +21,7 @@ class ExplainedMetric(Weighted):
     """
 
     name: ClassVar[str]
+    additive = ("weight", "m2")
 
     @abstractmethod
     def unexplained(self, state: State) -> float:

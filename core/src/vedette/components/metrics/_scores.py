@@ -26,6 +26,7 @@ class ScoreMetric(Weighted):
 
     name: ClassVar[str]
     bins: int
+    additive = ("counts",)
 
     @abstractmethod
     def measure(self, negative: Counts, positive: Counts) -> Bounded | None:

@@ -25,6 +25,7 @@ class CalibrationError(Weighted):
     """
 
     tags = Tags(needs_labels=True, needs_probabilities=True)
+    additive = ("weight", "promised", "happened")
 
     def __init__(self, bins: int = 10, weight: str | None = None) -> None:
         self.bins = check_bins(bins, "calibration_error")

@@ -18,6 +18,7 @@ class MissingRate(Metric):
     """
 
     tags = Tags()
+    additive = ("rows", "missing")
 
     def __init__(self, columns: list[str] | None = None) -> None:
         self.columns = columns

@@ -29,6 +29,7 @@ class Moments(Metric):
     """
 
     tags = Tags(modalities=("numeric",))
+    additive = ("n", "m2", "m3", "m4")
 
     def __init__(self, columns: list[str] | None = None) -> None:
         self.columns = columns
@@ -124,7 +125,7 @@ def _two_sum(a: Floats, b: Floats) -> tuple[Floats, Floats]:
 def _combine(a: Mapping[str, Any], b: Mapping[str, Any]) -> State:
     """Pebay (2008), equations 2.1 and 3.1 with p = 2, 3, 4."""
     na, nb = a["n"].astype(np.float64), b["n"].astype(np.float64)
-    n = np.maximum(na + nb, 1.0)
+    n = np.where(na + nb > 0.0, na + nb, 1.0)  # rows of a decaying window count less than one
     with np.errstate(invalid="ignore", over="ignore"):
         # A mean of no values is 0, which must not pull the other side.
         both, none = (na > 0) & (nb > 0), na == 0

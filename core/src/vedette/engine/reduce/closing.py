@@ -14,10 +14,11 @@ from vedette.config.plan import MonitorSpec, WindowSpec
 from vedette.engine.bundle import Bundle
 from vedette.engine.events import event_id, failure_event, make_event, seed_of
 from vedette.engine.reduce import alerts
-from vedette.engine.reduce.evaluate import Evaluator, body_of, with_labels
-from vedette.engine.reduce.moving import MovingWindows, merged_panes
+from vedette.engine.reduce.comparing import Beside
+from vedette.engine.reduce.evaluate import Evaluator, Judge, body_of
+from vedette.engine.reduce.moving import MovingWindows, merged_panes, spans_of
 from vedette.engine.reduce.recompute import recompute_tick
-from vedette.engine.reduce.windows import Span, ended_windows, join_all
+from vedette.engine.reduce.windows import Due, Span
 from vedette.engine.running import Bundles
 from vedette.engine.work.accumulate import Failure
 from vedette.engine.work.flags import OutlierFlags
@@ -67,7 +68,7 @@ class SeriesReducer:
         self.tick = spec.tick
         self.model = bundle.plan.model
         self._evaluators: dict[str, Evaluator] = {}
-        self._windows = MovingWindows(series_id, self.tick, self.evaluator)
+        self._windows = MovingWindows(series_id, self.tick, self.evaluator, self._alarms)
 
     @property
     def grace(self) -> float:
@@ -98,8 +99,18 @@ class SeriesReducer:
             raise
         return more
 
+    def _alarms(self, connection: Connection, monitor: str, segment: str, first: int, end: int) -> list[int]:
+        """Ascending ticks, in [first, end), at which alarms of a monitor that detects changes had come."""
+        spec = next(m for m in self.bundle.plan.monitors if m.name == monitor)
+        running = next((s for s in series.active(connection, self.model) if s.monitor == monitor), None)
+        if running is None:
+            return []
+        place = segment if spec.by else ""
+        times = results.alarms(connection, running.id, TICKS, place, first * self.tick, end * self.tick)
+        return [math.ceil(time / self.tick - 1e-9) for time in times]
+
     def _windows_by_time(self) -> list[WindowSpec]:
-        return [w for w in self.spec.windows if w.span is not None or w.lifetime]
+        return [w for w in self.spec.windows if w.rows is None]
 
     def _plan(self, connection: Connection, row: Series, parts: Sequence[Pane], upto: int, watermark: float) -> Closing:
         closing = Closing()
@@ -155,19 +166,28 @@ class SeriesReducer:
     ) -> None:  # fmt: skip
         for window in self.spec.windows:
             for due in self._windows.due(connection, segment, window, spans, closed, upto, total):
-                found = self._result(segment, window, due.span, due.start, due.end, 0, watermark)
+                found = self._result(connection, segment, window, due, 0, watermark, closing)
                 closing.results.append(found)
 
     def _result(
-        self, segment: str, window: WindowSpec, span: Span, start: float, end: float, revision: int, watermark: float
-    ) -> StoredResult:
-        found = self.evaluator(segment).result(span, window.name, start, end, revision)
-        if self.labelled:
-            found = with_labels(found, span, self.bundle.plan.labels, end, watermark)
-        fewest = max(window.min_rows, 1)
-        if found.n < fewest and found.status == "ok":
-            found = replace(found, status="insufficient")
+        self, connection: Connection, segment: str, window: WindowSpec, due: Due, revision: int, watermark: float,
+        closing: Closing,
+    ) -> StoredResult:  # fmt: skip
+        labels = self.bundle.plan.labels if self.labelled else None
+        judge = Judge(window, due.start, due.end, revision, labels, watermark)
+        found = judge.result(self.evaluator(segment), due.span)
+        if self.spec.compare is not None:
+            beside = Beside(self.spec.compare, self.evaluator, judge)
+            found = beside.add(found, segment, lambda name: self._spans(connection, name, due, closing))
+        start, end = due.start, due.end
         return self._stored(segment, window.name, start, end, revision, found.n, found.status, body_of(found))
+
+    def _spans(self, connection: Connection, segment: str, due: Due, closing: Closing) -> list[Span]:
+        """A segment's closed ticks in a window, those of this transaction too."""
+        first, stop = round(due.start / self.tick), round(due.end / self.tick)
+        gone = set(closing.replaced)
+        held = [p for p in panes.closed_range(connection, self.id, segment, first, stop) if p.id not in gone]
+        return spans_of([*held, *(p for p in closing.panes if p.segment == segment and first <= p.tick < stop)])
 
     def _stored(
         self, segment: str, window: str, start: float, end: float, revision: int, n: int, status: str, body: Any
@@ -248,12 +268,13 @@ class SeriesReducer:
     def _revise_later(self, connection: Connection, segment: str, tick: int) -> None:
         span = tick * self.tick, (tick + 1) * self.tick
         whole = [w.name for w in self.spec.windows if w.lifetime]
-        results.mark_dirty(connection, self.id, segment, *span, folded=TICKS, lifetimes=whole)
+        stale = segment if self.spec.compare is None else None  # the others are compared with this one
+        results.mark_dirty(connection, self.id, stale, *span, folded=TICKS, lifetimes=whole)
 
     def _begin_late(self, connection: Connection, segment: str, tick: int, closed: int) -> None:
         """Windows that held no row when they ended have no result to revise: it begins with their late rows."""
         for window in self._windows_by_time():
-            for first, end in ended_windows(window, self.tick, tick, closed):
+            for first, end in self._windows.ended(connection, segment, window, tick, closed):
                 start = first * self.tick, end * self.tick
                 blank = self._stored(segment, window.name, *start, results.BLANK, 0, "insufficient", {})
                 results.begin(connection, replace(blank, dirty=True, judged=False))
@@ -322,11 +343,12 @@ class SeriesReducer:
         if any(w.lifetime and w.name == old.window for w in self.spec.windows):
             first = series.BEFORE_ALL
         held = panes.closed_range(connection, self.id, old.segment, first, stop)
-        merged = join_all([self._merged([p], old.segment) for p in held], self.evaluator(old.segment).merge)
         window = next((w for w in self.spec.windows if w.name == old.window), WindowSpec(old.window))
+        merged = self._windows.merged(window, old.segment, held, stop)
         span = merged if merged is not None else Span(first, stop, 0, {})
         start = span.first * self.tick if first == series.BEFORE_ALL else old.start
-        fresh = self._result(old.segment, window, span, start, old.end, old.revision + 1, watermark)
+        due = Due(start, old.end, span)
+        fresh = self._result(connection, old.segment, window, due, old.revision + 1, watermark, Closing())
         return replace(fresh, id=old.id, created=old.created, judged=old.judged or fresh.judged)
 
     def recompute(self, lease: Lease, settled: float = SETTLED) -> None:

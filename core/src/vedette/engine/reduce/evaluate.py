@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from vedette.config.plan import ComponentSpec, LabelsSpec, MonitorSpec
+from vedette.config.plan import ComponentSpec, LabelsSpec, MonitorSpec, WindowSpec
 from vedette.engine.bundle import Bundle
 from vedette.engine.events import seed_of
 from vedette.engine.reduce.windows import Span
@@ -42,6 +42,16 @@ class Evaluator:
                 if component is not None:
                     merged[part.alias] = self._guard(component.merge, left[part.alias], right[part.alias])
         return merged
+
+    def scale(self, span: Span, factor: float) -> Span:
+        """A span whose rows count `factor` times as much."""
+        states = dict(span.states)
+        for part in self.spec.components:
+            component = self.component(part)
+            if component is not None and part.alias in states:
+                states[part.alias] = self._guard(component.scale, states[part.alias], factor)
+        labelled, lag = round(span.labelled * factor), span.lag * factor
+        return Span(span.first, span.stop, round(span.rows * factor), states, labelled, lag)
 
     def result(self, span: Span, window: str, start: float, end: float, revision: int) -> Result:
         """The monitor's result on a merged span of ticks."""
@@ -102,6 +112,25 @@ def with_labels(result: Result, span: Span, labels: LabelsSpec, end: float, wate
         "mature": mature,
     }
     return Result(result.values, result.n, status, {**result.details, "labels": facts})
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A window that has ended: what results say of it. labels: None for a monitor that waits for none."""
+
+    window: WindowSpec
+    start: float
+    end: float
+    revision: int
+    labels: LabelsSpec | None
+    watermark: float
+
+    def result(self, evaluator: Evaluator, span: Span) -> Result:
+        found = evaluator.result(span, self.window.name, self.start, self.end, self.revision)
+        if self.labels is not None:
+            found = with_labels(found, span, self.labels, self.end, self.watermark)
+        few = found.n < max(self.window.min_rows, 1) and found.status == "ok"
+        return replace(found, status="insufficient") if few else found
 
 
 def body_of(result: Result) -> dict[str, Any]:

@@ -7,25 +7,45 @@ from collections.abc import Callable, Iterator, Sequence
 from sqlalchemy import Connection
 
 from vedette.config.plan import WindowSpec
+from vedette.engine.reduce.decaying import DecayingWindow, decayed
 from vedette.engine.reduce.evaluate import Evaluator, decode_states
-from vedette.engine.reduce.windows import Due, SlidingWindow, Span, TwoStacks, join_all
+from vedette.engine.reduce.extents import Extent, extent_of
+from vedette.engine.reduce.windows import (
+    Due,
+    SlidingWindow,
+    Span,
+    TwoStacks,
+    ended_lifetime,
+    ended_windows,
+    join_all,
+)
 from vedette.store import panes, series
 from vedette.store.panes import Pane
 
+Run = tuple[int, int]
+Alarms = Callable[[Connection, str, str, int, int], Sequence[int]]
+
 
 def merged_panes(members: Sequence[Pane], evaluator: Evaluator) -> Span | None:
-    spans = [Span(p.tick, p.tick + 1, p.rows, decode_states(p.state), p.labelled, p.lag) for p in members]
-    return join_all(spans, evaluator.merge)
+    return join_all(spans_of(members), evaluator.merge)
+
+
+def spans_of(members: Sequence[Pane]) -> list[Span]:
+    return [Span(p.tick, p.tick + 1, p.rows, decode_states(p.state), p.labelled, p.lag) for p in members]
 
 
 class MovingWindows:
-    """Sliding windows by segment, and the merger of everything for lifetime windows."""
+    """Windows that slide, by segment, and the merger of everything for lifetime windows.
 
-    def __init__(self, series_id: int, tick: float, evaluator: Callable[[str], Evaluator]) -> None:
+    alarms: (segment, first tick, end) -> ticks at which a change was found, for windows that begin there.
+    """
+
+    def __init__(self, series_id: int, tick: float, evaluator: Callable[[str], Evaluator], alarms: Alarms) -> None:
         self.id = series_id
         self.tick = tick
         self._evaluator = evaluator
-        self._sliding: dict[tuple[str, str], SlidingWindow] = {}
+        self._alarms = alarms
+        self._sliding: dict[tuple[str, str], SlidingWindow | DecayingWindow] = {}
         self._lifetimes: dict[tuple[str, str], tuple[Span | None, int]] = {}  # merger of all ticks below the second
 
     def forget(self) -> None:
@@ -44,28 +64,59 @@ class MovingWindows:
             sliding = self._sliding_window(connection, segment, window, closed, total)
             yield from sliding.advance(spans, closed, upto)
 
+    def ended(self, connection: Connection, segment: str, window: WindowSpec, tick: int, closed: int) -> list[Run]:
+        """(first, stop) of the windows by time that hold `tick` and have ended by `closed`."""
+        if window.lifetime:
+            return ended_lifetime(window, self.tick, tick, closed)
+        return ended_windows(self._extent(connection, segment, window), tick, closed)
+
+    def merged(self, window: WindowSpec, segment: str, held: Sequence[Pane], stop: int) -> Span | None:
+        """What a window that ends at tick `stop` says of the panes that it holds."""
+        evaluator = self._evaluator(segment)
+        if window.half_life:
+            return decayed(spans_of(held), window, self.tick, stop, evaluator.merge, evaluator.scale)
+        return merged_panes(held, evaluator)
+
+    def _extent(self, connection: Connection, segment: str, window: WindowSpec) -> Extent:
+        longest = round((window.span or 0.0) / self.tick)
+        return extent_of(
+            window, self.tick, lambda end: self._alarms(connection, window.since, segment, end - longest, end)
+        )
+
     def _sliding_window(
         self, connection: Connection, segment: str, window: WindowSpec, closed: int, total: int
-    ) -> SlidingWindow:
+    ) -> SlidingWindow | DecayingWindow:
         key = (segment, window.name)
+        extent = None if window.rows is not None else self._extent(connection, segment, window)
         if key not in self._sliding:
-            evaluator = self._evaluator(segment)
-            stacks = TwoStacks(evaluator.merge)
-            for pane in self._held(connection, segment, window, closed):
-                if (span := merged_panes([pane], evaluator)) is not None:
-                    stacks.push(span)
-            self._sliding[key] = SlidingWindow(window, self.tick, stacks, total)
-        return self._sliding[key]
+            held = spans_of(self._held(connection, segment, window, extent, closed))
+            self._sliding[key] = self._opened(segment, window, extent, held, total)
+        found = self._sliding[key]
+        if extent is not None:
+            found.extent = extent  # it reads through the connection of this step
+        return found
 
-    def _held(self, connection: Connection, segment: str, window: WindowSpec, closed: int) -> list[Pane]:
+    def _opened(
+        self, segment: str, window: WindowSpec, extent: Extent | None, held: list[Span], total: int
+    ) -> SlidingWindow | DecayingWindow:
+        evaluator = self._evaluator(segment)
+        if window.half_life and extent is not None:
+            return DecayingWindow(window, self.tick, extent, evaluator.merge, evaluator.scale, held)
+        stacks = TwoStacks(evaluator.merge)
+        for span in held:
+            stacks.push(span)
+        return SlidingWindow(window, self.tick, stacks, extent, total)
+
+    def _held(
+        self, connection: Connection, segment: str, window: WindowSpec, extent: Extent | None, closed: int
+    ) -> list[Pane]:
         """Closed panes that a window still holds when ticks from `closed` on come."""
         if closed <= series.BEFORE_ALL:
             return []
-        if window.rows is not None:
-            first = panes.closed_ticks(connection, self.id, segment, window.rows)
+        if extent is None:
+            first = panes.closed_ticks(connection, self.id, segment, window.rows or 0)
             return [] if first is None else panes.closed_range(connection, self.id, segment, first, closed)
-        length = round((window.span or 0.0) / self.tick)
-        return panes.closed_range(connection, self.id, segment, closed - length, closed)
+        return panes.closed_range(connection, self.id, segment, closed - extent.longest, closed)
 
     def _lifetime(
         self, connection: Connection, segment: str, window: WindowSpec, spans: list[Span], closed: int, upto: int

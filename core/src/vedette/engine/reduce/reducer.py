@@ -65,6 +65,7 @@ class Reducer:
         self._reducers: dict[int, SeriesReducer] = {}
         self._failed: set[int] = set()  # series whose component raised here: it would do so at every step
         self.bundles = Bundles(self.bundle)
+        self._since_changes = {m.name for m in self.bundle.plan.monitors if any(w.since for w in m.windows)}
         self._began: float | None = None  # when this process began to listen
         self.joiner = Joiner(self.store, self.bundle, self.bundles) if self.joins_labels else None
         self.cross = CrossAlerts(self.store, self.bundle, self.hooks)
@@ -160,7 +161,8 @@ class Reducer:
             rows = [s for s in series.all_series(connection, self.model) if s.pool == self.pool_id]
             rows = [s for s in rows if s.id not in self._failed]
             since = self.store.now(connection) - plan.retention - plan.labels.within
-            return [s for s in rows if s.status != "retired" or _unfinished(connection, s, since)]
+            rows = [s for s in rows if s.status != "retired" or _unfinished(connection, s, since)]
+        return sorted(rows, key=lambda row: row.monitor in self._since_changes)  # after those that find the changes
 
     def _reduce_series(self, row: Series, revise: bool) -> None:
         try:

@@ -119,7 +119,7 @@ def _reached(row: Series, now: float) -> float:
 
 def reach(spec: MonitorSpec, plan: Plan) -> float:
     """Seconds back that a monitor's panes can still be asked for."""
-    return max(LATENESS, plan.labels.within) + max((w.span or 0.0 for w in spec.windows), default=0.0)
+    return max(LATENESS, plan.labels.within) + max((w.reach for w in spec.windows), default=0.0)
 
 
 def horizon(plan: Plan) -> float:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vedette.config.plan import WindowSpec
+from vedette.engine.reduce.extents import Extent
 
 States = Mapping[str, Any]
 
@@ -102,37 +103,38 @@ class Due:
     span: Span
 
 
-def ended_windows(spec: WindowSpec, tick_length: float, tick: int, closed: int) -> list[tuple[int, int]]:
-    """(first, stop) in ticks of the windows by time that hold `tick` and have ended by `closed`.
+def ended_windows(extent: Extent, tick: int, closed: int) -> list[tuple[int, int]]:
+    """(first, stop) in ticks of the windows by time that hold `tick` and have ended by `closed`."""
+    runs = [(extent.first(stop), stop) for stop in extent.ends(tick, closed)]
+    return [run for run in runs if run[0] <= tick]
 
-    Of a lifetime window, which holds it for ever, the first one.
-    """
-    every = max(1, round((spec.every or spec.span or tick_length) / tick_length))
+
+def ended_lifetime(spec: WindowSpec, tick_length: float, tick: int, closed: int) -> list[tuple[int, int]]:
+    """Of a lifetime window, which holds `tick` for ever, the first one that has ended by `closed`."""
+    every = max(1, round((spec.every or tick_length) / tick_length))
     end = -(-(tick + 1) // every) * every
-    if spec.lifetime:
-        return [(tick, end)] if end <= closed else []
-    length = max(1, round((spec.span or 0.0) / tick_length))
-    return [(stop - length, stop) for stop in range(end, min(tick + length, closed) + 1, every)]
+    return [(tick, end)] if end <= closed else []
 
 
 @dataclass
 class SlidingWindow:
     """One window of one segment, fed with closed ticks in order.
 
-    total_rows: rows of closed ticks so far, the clock of windows by rows.
+    extent: of a window by time.  total_rows: rows of closed ticks so far, the clock of windows by rows.
     """
 
     spec: WindowSpec
     tick: float
     stacks: TwoStacks
+    extent: Extent | None = None
     total_rows: int = 0
 
     def advance(self, ticks: Sequence[Span], closed: int, stop: int) -> Iterator[Due]:
         """Feed the ticks that close in [closed, stop) and yield the windows that end with them, in order."""
         if self.spec.rows is not None:
             yield from self._by_rows(ticks, self.spec.rows)
-        elif self.spec.span is not None:
-            yield from self._by_time(ticks, self.spec.span, closed, stop)
+        elif self.extent is not None:
+            yield from self._by_time(ticks, self.extent, closed, stop)
 
     def _by_rows(self, ticks: Sequence[Span], rows: int) -> Iterator[Due]:
         every = max(1, int(self.spec.every or rows))
@@ -146,27 +148,23 @@ class SlidingWindow:
             if total is not None and self.total_rows // every > before // every:
                 yield Due(total.first * self.tick, total.stop * self.tick, total)
 
-    def _by_time(self, ticks: Sequence[Span], span: float, closed: int, stop: int) -> Iterator[Due]:
-        length = max(1, round(span / self.tick))
-        every = max(1, round((self.spec.every or span) / self.tick))
+    def _by_time(self, ticks: Sequence[Span], extent: Extent, closed: int, stop: int) -> Iterator[Due]:
         waiting = list(ticks)
-        for end in self._ends(ticks, length, every, closed, stop):
+        for end in self._ends(ticks, extent, closed, stop):
             while waiting and waiting[0].first < end:
                 self.stacks.push(waiting.pop(0))
-            while (oldest := self.stacks.oldest()) is not None and oldest.first < end - length:
+            first = extent.first(end)
+            while (oldest := self.stacks.oldest()) is not None and oldest.first < first:
                 self.stacks.pop()
             if (total := self.stacks.total()) is not None:
-                yield Due((end - length) * self.tick, end * self.tick, total)
+                yield Due(first * self.tick, end * self.tick, total)
         for item in waiting:
             self.stacks.push(item)
 
-    def _ends(self, ticks: Sequence[Span], length: int, every: int, closed: int, stop: int) -> list[int]:
+    def _ends(self, ticks: Sequence[Span], extent: Extent, closed: int, stop: int) -> list[int]:
         """Ticks in (closed, stop] at which a window ends that may hold rows. All in ticks."""
         held = {tick.first for tick in ticks}
         if (total := self.stacks.total()) is not None:
-            held.update(range(max(total.first, closed - length), total.stop))
-        ends: set[int] = set()
-        for tick in held:
-            first = -(-(tick + 1) // every) * every
-            ends.update(range(first, min(tick + length, stop) + 1, every))
+            held.update(range(max(total.first, closed - extent.longest), total.stop))
+        ends = {end for tick in held for end in extent.ends(tick, stop)}
         return sorted(end for end in ends if closed < end <= stop)

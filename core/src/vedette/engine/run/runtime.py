@@ -9,6 +9,7 @@ from vedette.config.plan import MonitorSpec, Plan
 from vedette.engine import lifecycle
 from vedette.engine.bundle import Bundle
 from vedette.engine.lifecycle import Change
+from vedette.engine.reduce.extents import extent_of
 from vedette.engine.work.worker import Worker, WorkerSettings
 from vedette.plugins import Registry
 from vedette.store import labels
@@ -65,6 +66,11 @@ def ends_after(plan: Plan, latest: float) -> float:
 
 
 def _end_after(spec: MonitorSpec, latest: float) -> float:
-    steps = [w.every or w.span or spec.tick for w in spec.windows if w.rows is None]
-    grace = max((w.grace for w in spec.windows), default=0.0)
-    return max((math.floor(latest / step) + 1) * step for step in [spec.tick, *steps]) + grace
+    steps = [spec.tick, *(w.every or w.span or spec.tick for w in spec.windows if w.rows is None and not w.calendar)]
+    ends = [(math.floor(latest / step) + 1) * step for step in steps]
+    for window in spec.windows:
+        if window.calendar:
+            extent = extent_of(window, spec.tick, lambda end: [])
+            end = extent.ends(math.floor(latest / spec.tick), math.ceil((latest + window.reach) / spec.tick))[0]
+            ends.append(end * spec.tick)
+    return max(ends) + max((w.grace for w in spec.windows), default=0.0)

@@ -55,6 +55,20 @@ def merge_is_associative(lab: Lab) -> None:
 
 
 @check(Metric)
+def scaling_goes_with_merging(lab: Lab) -> None:
+    """Where rows can count less, scale(merge(a, b)) is merge(scale(a), scale(b)), and a scale of 1 changes nothing."""
+    component = lab.ready()
+    if not component.additive:
+        return
+    left, right, *_ = _states(component, lab.traffic())
+    once = component.scale(component.merge(left, right), 0.25)
+    twice = component.merge(component.scale(left, 0.25), component.scale(right, 0.25))
+    same(_result(component, once), _result(component, twice), lab.tolerance, "scale(merge(a, b)) differs")
+    same(_result(component, component.scale(left, 1.0)), _result(component, left), lab.tolerance, "scale(a, 1) differs")
+    through_bytes(once)
+
+
+@check(Metric)
 def merge_leaves_its_arguments(lab: Lab) -> None:
     """`merge` changes neither state, so that a pane can be merged into several windows."""
     component = lab.ready()
