@@ -41,6 +41,8 @@ monitors:
         (replace(STATS, alert=None), "alert removed"),
         (replace(STATS, alert=replace(RULE, when='mean("x") > 4')), "alert rule changed"),
         (replace(STATS, alert=replace(RULE, for_count=3)), "alert rule changed"),
+        (replace(STATS, alert=replace(RULE, keep_count=3)), "alert rule changed"),
+        (replace(STATS, alert=replace(RULE, change="cusum", run_lengths={"1h": 500.0})), "alert rule changed"),
         (replace(STATS, alert=replace(RULE, severity="page")), "alert severity changed"),
         (
             replace(STATS, windows=(sliding(30, 10),), alert=None),

@@ -16,6 +16,7 @@ COMMANDS: tuple[str, ...] = (
     "vedette.cli.init",
     "vedette.cli.check",
     "vedette.cli.replay",
+    "vedette.cli.tune",
     "vedette.cli.build",
     "vedette.cli.diff",
     "vedette.cli.serve",

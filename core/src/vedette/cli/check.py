@@ -183,7 +183,7 @@ def _row(monitor: MonitorSpec) -> dict[str, str]:
         "windows": ", ".join(map(_window, monitor.windows)) or "-",
         "tick": format_duration(monitor.tick),
         "pool": monitor.pool,
-        "alert": monitor.alert.when if monitor.alert else "-",
+        "alert": monitor.alert.said if monitor.alert else "-",
     }
 
 
@@ -200,7 +200,7 @@ def document(plan: Plan, costs: list[Cost], rate: float) -> dict[str, Any]:
         "model": plan.model,
         "schema": plan.schema.to_json(),
         "monitors": [_row(monitor) for monitor in plan.monitors],
-        "alerts": [{"name": alert.name, "when": alert.when, "severity": alert.severity} for alert in plan.alerts],
+        "alerts": [{"name": alert.name, "when": alert.said, "severity": alert.severity} for alert in plan.alerts],
         "pools": [vars(pool) for pool in plan.pools],
         "rate": rate,
         "costs": [cost.to_json() for cost in costs],

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from vedette.config.plan import ComponentSpec, MonitorSpec, Plan, fingerprint
+from vedette.config.plan import AlertSpec, ComponentSpec, MonitorSpec, Plan, fingerprint
 from vedette.engine.bundle_faults import BundleError, Keys, collecting, place_of, raise_all
 from vedette.engine.fitted import pack_component, unpack_component
 from vedette.engine.rule_names import check_rules
@@ -45,6 +45,8 @@ class Bundle:
 
     fitted: (monitor, alias, segment) -> saved state.  reference_values: (monitor, segment) -> values on the reference.
     delivers: whether events go to sinks and to plugins that listen.
+    judging: is called at every judgement of a rule with the rule, the scope it is judged in, its segment and window,
+    and the end of the window.
     """
 
     plan: Plan
@@ -54,6 +56,7 @@ class Bundle:
     shared: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # preprocessors and explainers by name
     reference_values: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
     delivers: bool = True
+    judging: Callable[[AlertSpec, Any, str, str, float], None] | None = None
     _live: dict[tuple[str, str, str], Metric | None] = field(default_factory=dict)
 
     def silent(self) -> Bundle:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from vedette.config.plan import AlertSpec, MonitorSpec, WindowSpec
 from vedette.config.values import format_duration
 
@@ -44,7 +46,7 @@ def _alert(old: AlertSpec | None, new: AlertSpec | None) -> list[str]:
         return []
     if old is None or new is None:
         return ["alert removed" if new is None else "alert added"]
-    if (old.when, old.for_count, old.for_seconds) == (new.when, new.for_count, new.for_seconds):
+    if replace(old, severity=new.severity) == new:
         return ["alert severity changed"]
     return ["alert rule changed"]
 

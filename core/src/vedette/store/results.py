@@ -190,10 +190,11 @@ def _alert_is(model: str, key: AlertKey) -> list[Any]:
     return [c.model == model, c.rule == key[0], c.segment == key[1], c.window == key[2]]
 
 
-def withheld_alerts(connection: Connection, model: str) -> list[tuple[AlertKey, AlertState]]:
-    """Alerts with an event that waits for the end of a silence."""
+def withheld_alerts(connection: Connection, model: str, lock: bool = False) -> list[tuple[AlertKey, AlertState]]:
+    """Alerts with an event that waits for the end of a silence. lock: nobody else changes them meanwhile."""
     where = alert_states.c.model == model, alert_states.c.withheld != ""
-    rows = connection.execute(select(alert_states).where(*where).order_by(alert_states.c.rule).with_for_update())
+    query = select(alert_states).where(*where).order_by(*alert_states.primary_key)
+    rows = connection.execute(query.with_for_update() if lock else query)
     return [((row.rule, row.segment, row.window), _alert_state(row)) for row in rows]
 
 

@@ -103,6 +103,8 @@ def judge(
     if at <= state.judged and not any_order:
         return []
     scope = ResultScope(connection, bundle, found, home, silence)
+    if bundle.judging is not None:
+        bundle.judging(rule, scope, segment, window, at)
     details: dict[str, Any] = {"results": {n: r.id for n, r in found.items() if r.id}, "window_end": at}
     if rule.change:
         holds, value, memory, look = watch(rule, scope, state.memory, segment, window, at)

@@ -68,15 +68,15 @@ class Withheld:
         with self.store.write() as connection:
             leases.check(connection, lease)
             now = self.store.now(connection)
-            for key, state in self._due(connection):
+            for key, state in self._due(connection, lock=True):
                 event = Event(**json.loads(state.withheld))
                 if not state.acknowledged:  # who has acknowledged it knows
                     outbox.put(connection, self.bundle.plan, event, now, self.hooks)
                 told = str(event.payload["state"])
                 results.set_told(connection, self.bundle.plan.model, key, told)
 
-    def _due(self, connection: Connection) -> list[tuple[results.AlertKey, AlertState]]:
-        found = results.withheld_alerts(connection, self.bundle.plan.model)
+    def _due(self, connection: Connection, lock: bool = False) -> list[tuple[results.AlertKey, AlertState]]:
+        found = results.withheld_alerts(connection, self.bundle.plan.model, lock)
         if not found:
             return []
         active = silences.listed(connection, self.bundle.plan.model, self.store.now(connection))

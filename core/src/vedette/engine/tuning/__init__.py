@@ -1,0 +1,1 @@
+"""From history to thresholds: what rules would have raised, and what would have kept to a budget."""
