@@ -222,6 +222,30 @@ def _scaled(value: Any, factor: float) -> Any:
     return value * factor
 
 
+class TwoStepMetric(Metric):
+    """A metric of labels that also sees the rows that have none yet, or never will.
+
+    The engine counts a row twice: when it is predicted, and when its label comes. A corrected label takes what labels
+    have added out again, and adds those that are in force.
+    """
+
+    @abstractmethod
+    def add_predicted(self, state: State, batch: Batch) -> State:
+        """`state` with rows counted as predicted; their labels, if any, are not looked at."""
+
+    @abstractmethod
+    def add_labelled(self, state: State, batch: Batch) -> State:
+        """`state` with the labels of rows that were counted as predicted before, or will be; all have one."""
+
+    @abstractmethod
+    def without_labels(self, state: State) -> State:
+        """`state` as if no label had come. Never changes it."""
+
+    def add(self, state: State, batch: Batch) -> State:
+        state = self.add_predicted(state, batch)
+        return state if batch.labels is None else self.add_labelled(state, batch.take(~batch.labels.missing()))
+
+
 class DriftDetector(Metric, Fittable):
     """Compares the rows of a window with the reference. The state is mergeable like a metric's."""
 

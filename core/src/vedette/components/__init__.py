@@ -25,6 +25,7 @@ def _built_in(kind: ComponentKind, name: str, cls: str, summary: str) -> Compone
 def vedette_register_metrics() -> Iterable[Component]:
     return [
         _built_in("metric", "accuracy", "Accuracy", "share of predictions that equal the label"),
+        _built_in("metric", "aipw_accuracy", "AipwAccuracy", "accuracy of all rows where only some kinds are labelled"),
         _built_in(
             "metric",
             "annotated_accuracy",

@@ -6,6 +6,7 @@ from vedette.components._lazy import lazy
 
 if TYPE_CHECKING:
     from vedette.components.metrics.accuracy import Accuracy as Accuracy
+    from vedette.components.metrics.aipw_accuracy import AipwAccuracy as AipwAccuracy
     from vedette.components.metrics.annotated_accuracy import AnnotatedAccuracy as AnnotatedAccuracy
     from vedette.components.metrics.aspect import Aspect as Aspect
     from vedette.components.metrics.average_precision import AveragePrecision as AveragePrecision

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from vedette.config.plan import MonitorSpec
 from vedette.engine.bundle import Bundle
-from vedette.engine.reduce.evaluate import ComponentFailed
+from vedette.engine.reduce.evaluate import ComponentFailed, Evaluator, decode_states
 from vedette.engine.running import Bundles, runs
 from vedette.engine.work.accumulate import Accumulator, needs_annotations, ticks_of
 from vedette.store import labels, panes, predictions, series
@@ -18,7 +18,9 @@ from vedette.store.labels import Label
 from vedette.store.panes import Pane
 from vedette.store.series import Series
 from vedette_specs.batch import Batch
+from vedette_specs.codec import encode
 from vedette_specs.columns import Floats
+from vedette_specs.components import TwoStepMetric
 from vedette_specs.convert import label_column
 from vedette_specs.schema import Schema
 
@@ -60,11 +62,29 @@ def recompute_tick(
     fresh = []
     for segment in counted.keys() | parts.keys():
         new = parts.get(segment)
-        state, labelled_rows, lag = (new.state, new.labelled, new.lag) if new is not None else (None, 0, 0.0)
+        labelled_rows, lag = (new.labelled, new.lag) if new is not None else (0, 0.0)
+        before = [decode_states(pane.state) for pane in old if pane.segment == segment]
+        state = _with_predicted(Evaluator(bundle, spec, segment), before, None if new is None else new.state)
         rows_counted = counted.get(segment, 0)
         fresh.append(Pane(series_id, segment, tick, rows_counted, state, labelled_rows, lag, closed=True))
     panes.replace(connection, [pane.id for pane in old], fresh)
     return [pane.segment for pane in fresh]
+
+
+def _with_predicted(evaluator: Evaluator, before: Iterable[Mapping[str, Any]], labelled: bytes | None) -> bytes | None:
+    """The states that labels have made, with what components had counted before any label came.
+
+    Only parts know that: a pool may have counted rows that it has not told yet, whose predictions are stored already.
+    """
+    states = decode_states(labelled)
+    for part in evaluator.spec.components:
+        component = evaluator.component(part)
+        if isinstance(component, TwoStepMetric):
+            for one in before:
+                if part.alias in one:
+                    predicted = evaluator.guard(component.without_labels, one[part.alias])
+                    states = evaluator.merge(states, {part.alias: predicted})
+    return encode(states) if states else None
 
 
 def readable(found: Iterable[Label], schema: Schema) -> set[int]:

@@ -20,6 +20,7 @@ from vedette.store.series import OTHER
 from vedette_specs.batch import Batch
 from vedette_specs.codec import encode
 from vedette_specs.columns import Floats, Mask
+from vedette_specs.components import TwoStepMetric
 
 logger = logging.getLogger("vedette.worker")
 NameSegment = Callable[[int, str], str]  # (series, wanted segment) -> the one that the store allows
@@ -131,7 +132,9 @@ class Accumulator:
                     delta.lag += 0.0 if lags is None else float(_cut(_cut(lags, of_segment), of_tick).sum())
                 else:
                     delta.rows += len(rows)
-                if self.labelled or spec.name not in self._waits:
+                if not self.labelled and spec.name in self._waits:
+                    self._add_predicted(delta, spec, name, rows)
+                else:
                     self._add_rows(delta, spec, name, rows, None if scores is None else _cut(scores, of_tick))
             if isinstance(flags, OutlierFlags) and scores is not None:
                 views.put_scores(spec.name, scores, of_segment)
@@ -147,8 +150,18 @@ class Accumulator:
             state = component.create() if state is None else state
             if isinstance(component, OutlierFlags) and scores is not None:
                 delta.states[part.alias] = component.add_scored(state, rows, scores)
+            elif isinstance(component, TwoStepMetric) and self.labelled:
+                delta.states[part.alias] = component.add_labelled(state, rows)
             else:
                 delta.states[part.alias] = component.add(state, rows)
+
+    def _add_predicted(self, delta: Delta, spec: MonitorSpec, segment: str, rows: Batch) -> None:
+        """Rows whose label has not come, for the components that count them."""
+        for part in spec.components:
+            component = self.bundle.metric(spec.name, part.alias, segment)
+            if isinstance(component, TwoStepMetric) and fits(component, rows, labelled=True):
+                state = delta.states.get(part.alias)
+                delta.states[part.alias] = component.add_predicted(component.create() if state is None else state, rows)
 
     def _segment(self, series: int, wanted: str) -> str:
         if not wanted:
