@@ -11,7 +11,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from vedette.cli import check, labels, replay
+from vedette.cli import check, labels, replay, status
 
 YAML = """\
 version: 1
@@ -46,7 +46,7 @@ def said(*arguments: str) -> str:
 
     cli = typer.Typer()
     cli.callback()(lambda: None)
-    for command in (check, replay, labels):
+    for command in (check, replay, labels, status):
         command.register(cli)
     done = CliRunner().invoke(cli, list(arguments))
     if isinstance(done.exception, SystemExit):
@@ -74,6 +74,7 @@ def test_a_column_that_the_replayed_file_lacks(flats: Path) -> None:
         ({"rooms": "many"}, "the column 'rooms' is not numeric: row 1 holds 'many'"),
         ({"price": "dear"}, "the label column 'price' is not numeric: row 1 holds 'dear'; allowed: numbers"),
         ({"time": "noon"}, "column 'time': row 1 holds 'noon'; allowed: seconds since the epoch or ISO 8601"),
+        ({"rooms": pd.Timestamp("2026-01-01")}, "the column 'rooms' holds date32[day] values, not numeric"),
         ({"prediction": "dear"}, "column 'prediction': row 1 holds 'dear'; allowed: numbers"),
         ({"row": -1}, "column 'row': row 1 holds -1; allowed: whole numbers from 0 to 1,000,000"),
         ({"time": [None, *range(49)]}, "column 'time': row 1 holds none; allowed: seconds"),
@@ -135,6 +136,19 @@ def test_a_class_that_there_is_not(flats: Path) -> None:
 def test_columns_of_labels(flats: Path, text: str, problem: str) -> None:
     Path("labels.csv").write_text(text)
     assert said("labels", "monitors.yaml", "labels.csv").startswith(problem)
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("vedette.db", "store: 'vedette.db' is no database URL; allowed: sqlite:///file.db"),
+        ("mysql://u:s3cret@h/d", "store: 'mysql://u:***@h/d' names the database 'mysql'"),
+        ("postgresql://u:s3cret@h:port/d", "store: 'postgresql://u:***@h:port/d' is no database URL"),
+    ],
+)
+def test_a_store_of_the_command_line(flats: Path, url: str, problem: str) -> None:
+    assert said("status", "--store", url).startswith(problem)
+    assert said("replay", "monitors.yaml", "live.csv", "--store", url).startswith(problem)
 
 
 @pytest.mark.parametrize("costs", ["--costs", "--no-costs"])

@@ -36,7 +36,7 @@ def drawn(table: Any, width: int = 80) -> list[str]:
 
 def result(monitor: str = "drift", segment: str = "", end: float = 0.0, **values: Any) -> dict[str, Any]:
     return {"monitor": monitor, "window": "1000 rows", "segment": segment, "end": end, "n": 7, "status": "ok",
-            "values": values}  # fmt: skip
+            "values": values, "details": {}}  # fmt: skip
 
 
 def change(time: float, rule: str = "drift", value: float | None = 1.0) -> dict[str, Any]:

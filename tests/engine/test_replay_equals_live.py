@@ -37,6 +37,7 @@ monitors:
   outliers: {detect: {use: mahalanobis, fdr: 0.2}}
   odd: {detect: conformal, of: outliers.score}
   answers: {detect: ks, of: probabilities, window: recent}
+  estimated: {metrics: [{use: performance_range, sample: 200}], window: [recent, seconds]}
 """
 SETTINGS = WorkerSettings(checkpoint_every=0.1, reduce_every=0.1, idle_grace=0.5)
 

@@ -13,7 +13,7 @@ OPTIONS = {  # of what has no default
         "formula": 'sum(balance * (prediction == ">50K" and label == "<=50K")) / count() + max(age) - ratio(hours, age)'
     },
 }
-NUMBERS = ("explained_variance", "mae", "mape", "median_error", "mse", "pinball", "r2", "reward", "rmse")
+NUMBERS = ("dle", "explained_variance", "mae", "mape", "median_error", "mse", "pinball", "r2", "reward", "rmse")
 SINKS = {"file", "log", "webhook"}  # tests/sinks runs the kit on them, where the other end can be seen
 
 
@@ -36,8 +36,9 @@ def test_conformance(check) -> None:
 MULTICLASS = [
     Subject(REGISTRY.make(name), example="multiclass")
     for name in (
-        "accuracy", "average_precision", "brier", "calibration_error", "confusion_matrix", "f_beta", "kappa",
-        "log_loss", "mcc", "roc_auc", "top_k", "kernel_shap", "tabular",
+        "accuracy", "average_precision", "brier", "calibration_error", "cbpe", "confusion_matrix", "f_beta", "kappa",
+        "label_shift", "log_loss", "mcc", "pape", "performance_change", "performance_range", "roc_auc", "top_k",
+        "kernel_shap", "tabular",
     )
 ]  # fmt: skip
 

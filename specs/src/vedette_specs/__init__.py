@@ -25,6 +25,7 @@ from vedette_specs.components import (
     Steps,
     Tags,
     Tick,
+    TwoStepMetric,
 )
 from vedette_specs.convert import as_batch
 from vedette_specs.hooks import Component, FoundModel, hookimpl, hookspec
@@ -35,6 +36,6 @@ __all__ = [
     "Alert", "Answer", "Ask", "BaseComponent", "Batch", "BudgetExhausted", "ChangeDetector", "Column", "Component",
     "DriftDetector", "Event", "ExplainContext", "Explainer", "Explanation", "FeatureVerdict", "Fittable", "Floats",
     "Folded", "FoundModel", "Mask", "Memory", "Metric", "NotFittedError", "OutlierDetector", "Predict", "Preprocessor",
-    "Result", "ResultContext", "Schema", "Sink", "State", "Steps", "Tags", "Tick", "Value", "Verdict", "as_batch",
-    "category", "concat", "hookimpl", "hookspec", "make_column", "numeric", "tensor", "text",
+    "Result", "ResultContext", "Schema", "Sink", "State", "Steps", "Tags", "Tick", "TwoStepMetric", "Value", "Verdict",
+    "as_batch", "category", "concat", "hookimpl", "hookspec", "make_column", "numeric", "tensor", "text",
 ]  # fmt: skip

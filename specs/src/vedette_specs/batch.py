@@ -25,6 +25,7 @@ class Batch:
     probabilities: (n, classes) float64 in the order of `schema.classes`; None where unknown.
     labels: like prediction; only where labels are known.
     attributes: segment columns and the model version.
+    annotations: annotator -> labels, like `labels`, missing where that one gave none; for metrics that ask.
     """
 
     inputs: Mapping[str, Column]
@@ -36,6 +37,7 @@ class Batch:
     probabilities: Floats | None = None
     labels: Column | None = None
     attributes: Mapping[str, Column] = field(default_factory=dict)
+    annotations: Mapping[str, Column] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         lengths = {name: len(part) for name, part in self._parts().items()}
@@ -54,6 +56,7 @@ class Batch:
         }  # fmt: skip
         parts: dict[str, Any] = {f"inputs.{name}": column for name, column in self.inputs.items()}
         parts |= {f"attributes.{name}": column for name, column in self.attributes.items()}
+        parts |= {f"annotations.{name}": column for name, column in self.annotations.items()}
         return parts | {name: part for name, part in whole.items() if part is not None}
 
     def take(self, index: Index) -> Batch:
@@ -66,6 +69,7 @@ class Batch:
             self,
             inputs={name: column.take(index) for name, column in self.inputs.items()},
             attributes={name: column.take(index) for name, column in self.attributes.items()},
+            annotations={name: column.take(index) for name, column in self.annotations.items()},
             ids=cut(self.ids),
             rows=cut(self.rows),
             times=cut(self.times),
@@ -109,8 +113,14 @@ class Batch:
                 "prediction": _pack(self.prediction),
                 "probabilities": self.probabilities,
                 "labels": _pack(self.labels),
+                **self._packed_annotations(),
             }
         )
+
+    def _packed_annotations(self) -> dict[str, Any]:
+        """Nothing where there are none: the bytes of traffic do not grow."""
+        packed = {name: _pack(column) for name, column in self.annotations.items()}
+        return {"annotations": packed} if packed else {}
 
     @classmethod
     def from_bytes(cls, data: bytes | memoryview, schema: Schema) -> Batch:
@@ -125,6 +135,7 @@ class Batch:
             prediction=_maybe(parts["prediction"]),
             probabilities=parts["probabilities"],
             labels=_maybe(parts["labels"]),
+            annotations={name: _column(item) for name, item in parts.get("annotations", {}).items()},
         )
 
     def to_records(self) -> list[dict[str, Any]]:
@@ -134,7 +145,7 @@ class Batch:
 
 
 def concat(batches: Sequence[Batch]) -> Batch:
-    """One batch below another; all must have the same parts."""
+    """One batch below another; all must have the same parts, but for annotators that some batches do not have."""
     if len(batches) == 1:
         return batches[0]
     first = batches[0]
@@ -148,6 +159,7 @@ def concat(batches: Sequence[Batch]) -> Batch:
     return Batch(
         inputs={k: concat_columns([b.inputs[k] for b in batches]) for k in first.inputs},
         attributes={k: concat_columns([b.attributes[k] for b in batches]) for k in first.attributes},
+        annotations=_concat_annotations(batches),
         schema=first.schema,
         ids=arrays("ids"),
         rows=arrays("rows"),
@@ -156,6 +168,22 @@ def concat(batches: Sequence[Batch]) -> Batch:
         probabilities=arrays("probabilities"),
         labels=columns("labels"),
     )
+
+
+def _concat_annotations(batches: Sequence[Batch]) -> dict[str, Column]:
+    """Annotators of any batch; their labels are missing in the others."""
+    found: dict[str, Column] = {}
+    for name in dict.fromkeys(name for batch in batches for name in batch.annotations):
+        like = next(batch.annotations[name] for batch in batches if name in batch.annotations)
+        blank = -1 if like.kind == "category" else np.nan
+        parts = [
+            batch.annotations.get(
+                name, Column(like.kind, np.full(len(batch), blank, like.values.dtype), like.categories)
+            )
+            for batch in batches
+        ]
+        found[name] = concat_columns(parts)
+    return found
 
 
 def _pack(column: Column | None) -> Any:

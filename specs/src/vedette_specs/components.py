@@ -7,7 +7,7 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from vedette_specs.schema import Kind, Schema
 State = dict[str, Any]
 """Arrays, numbers, strings, bytes, lists and str-keyed dicts of these: what `codec.encode` takes."""
 Memory = dict[str, Any]
+Part = Literal["labels", "prediction", "probabilities"]
 
 
 class NotFittedError(ValueError):
@@ -29,12 +30,17 @@ class NotFittedError(ValueError):
 
 @dataclass(frozen=True)
 class Tags:
-    """What the engine and the conformance kit need to know of a component class."""
+    """What the engine and the conformance kit need to know of a component class.
+
+    learns: parts of the reference that `fit` reads besides inputs: labels, prediction, probabilities.
+    """
 
     modalities: tuple[Kind, ...] = ("numeric", "category", "text", "image", "embedding")
     needs_labels: bool = False
     needs_prediction: bool = False
     needs_probabilities: bool = False
+    learns: tuple[Part, ...] = ()
+    needs_annotations: bool = False  # the labels of all annotators of a row, not of the first one only
     mergeable: bool = True
     deterministic: bool = True
     state_version: int = 1
@@ -214,6 +220,30 @@ def _scaled(value: Any, factor: float) -> Any:
     if isinstance(value, Mapping):
         return {key: _scaled(item, factor) for key, item in value.items()}
     return value * factor
+
+
+class TwoStepMetric(Metric):
+    """A metric of labels that also sees the rows that have none yet, or never will.
+
+    The engine counts a row twice: when it is predicted, and when its label comes. A corrected label takes what labels
+    have added out again, and adds those that are in force.
+    """
+
+    @abstractmethod
+    def add_predicted(self, state: State, batch: Batch) -> State:
+        """`state` with rows counted as predicted; their labels, if any, are not looked at."""
+
+    @abstractmethod
+    def add_labelled(self, state: State, batch: Batch) -> State:
+        """`state` with the labels of rows that were counted as predicted before, or will be; all have one."""
+
+    @abstractmethod
+    def without_labels(self, state: State) -> State:
+        """`state` as if no label had come. Never changes it."""
+
+    def add(self, state: State, batch: Batch) -> State:
+        state = self.add_predicted(state, batch)
+        return state if batch.labels is None else self.add_labelled(state, batch.take(~batch.labels.missing()))
 
 
 class DriftDetector(Metric, Fittable):

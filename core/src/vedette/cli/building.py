@@ -92,8 +92,9 @@ def open_store(url: str) -> Store | None:
     """The store, None where it is an SQLite file that does not exist: looking must not make one."""
     from sqlalchemy.engine import make_url
 
-    from vedette.store.database import Store
+    from vedette.store.database import Store, check_url
 
+    check_url(url)
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite" and parsed.database and not Path(parsed.database).exists():
         return None

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 HELP = """Send labels of past predictions: a parquet or csv file with the columns id, label[, row, annotator, time].
 
-Labels may come before their predictions, and twice; the later one counts.
+Labels may come before their predictions, and twice; the later one counts. `time` is in seconds or ISO 8601.
+Where `labels.join` names a column, `id` may have its name: order,label.
 
 Examples:
 
@@ -46,23 +47,26 @@ def labels(
     token: Annotated[str | None, typer.Option("--token", envvar="VEDETTE_TOKEN", help="Its token.")] = None,
 ) -> None:
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from vedette.cli.building import load_plan
 
     plan = load_plan([config]).plan
-    stored = 0
+    read = stored = 0
     last_rows: dict[str, int] = {}  # of requests of which not only the first row has a label
-    bar = Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
+    columns = TextColumn("{task.completed:,} labels"), BarColumn(), TimeRemainingColumn()
+    bar = Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
     with _reading(file, plan) as (total, chunks), sender(plan, url, token) as send, bar:
         task = bar.add_task("labels", total=total)
         for frame in chunks:
-            items = _items(file, frame, stored, plan)
+            items = _items(file, frame, read, plan)
             _note_rows(last_rows, items)
-            stored += _send(send, items, stored)
-            bar.update(task, completed=stored)
-    typer.echo(f"{stored:,} labels are stored; they are joined to their predictions in the background")
-    if url is None and last_rows:
+            stored += _send(send, items, read)
+            read += len(frame)
+            bar.update(task, completed=read)
+    known = f" ({read - stored:,} were known)" if stored < read else ""
+    typer.echo(f"{stored:,} labels are stored{known}; they are joined to their predictions in the background")
+    if url is None and last_rows and plan.labels.join == "id":
         _tell_beyond(plan, last_rows)
 
 
@@ -132,33 +136,50 @@ def _send(send: Send, items: Sequence[Mapping[str, Any]], before: int) -> int:
 
 @contextmanager
 def _reading(file: Path, plan: Plan) -> Iterator[tuple[int | None, Iterable[pd.DataFrame]]]:
-    """(rows where known, the file in chunks)."""
+    """(rows where known, the file in chunks, whose columns have our names)."""
+    allowed = COLUMNS if plan.labels.join == "id" else (*COLUMNS, plan.labels.join)
     if file.suffix == ".parquet":
         import pyarrow.parquet as parquet
 
         with parquet.ParquetFile(file) as table:
             names = table.schema_arrow.names
-            _check_columns(file, names)
-            batches = table.iter_batches(CHUNK, columns=[name for name in names if name in COLUMNS])
-            yield table.metadata.num_rows, (batch.to_pandas() for batch in batches)
+            _check_columns(file, names, allowed)
+            batches = table.iter_batches(CHUNK, columns=[name for name in names if name in allowed])
+            yield table.metadata.num_rows, (_named(batch.to_pandas(), plan) for batch in batches)
     elif file.suffix == ".csv":
         import pandas as pd
 
-        _check_columns(file, pd.read_csv(file, header=None, nrows=1, dtype=str).iloc[0].astype(str).tolist())
+        _check_columns(file, pd.read_csv(file, header=None, nrows=1, dtype=str).iloc[0].astype(str).tolist(), allowed)
         # a class may well be called NA: only an empty cell is a missing label
         with pd.read_csv(file, dtype=str, chunksize=CHUNK, keep_default_na=False, na_values=[""]) as chunks:
-            yield None, chunks
+            yield None, (_named(chunk, plan) for chunk in chunks)
     else:
         raise BadLabels(f"{file}: {file.suffix or 'no ending'!r} is not known; allowed: .parquet, .csv")
 
 
-def _check_columns(file: Path, names: Sequence[str]) -> None:
+def _check_columns(file: Path, names: Sequence[str], allowed: Sequence[str]) -> None:
     if twice := [name for name in names if names.count(name) > 1]:
         raise BadLabels(f"{file}: column {twice[0]!r} stands twice; a name may stand only once")
-    if missing := [name for name in ("id", "label") if name not in names]:
+    key = next((name for name in allowed[len(COLUMNS) :] if name in names and "id" not in names), "id")
+    if missing := [name for name in (key, "label") if name not in names]:
         raise BadLabels(f"{file}: column {missing[0]!r} is missing; it has {', '.join(names)}")
-    if unknown := [name for name in names if name not in COLUMNS and not name.startswith("__index")]:
-        raise BadLabels(f"{file}: column {unknown[0]!r} is not known; allowed: {', '.join(COLUMNS)}")
+    if unknown := [name for name in names if name not in allowed and not name.startswith("__index")]:
+        raise BadLabels(f"{file}: column {unknown[0]!r} is not known; allowed: {', '.join(allowed)}")
+
+
+def _named(frame: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    """With the key of `labels.join` as `id`."""
+    join = plan.labels.join
+    if join == "id" or join not in frame:
+        return frame
+    return frame.drop(columns=join) if "id" in frame else frame.rename(columns={join: "id"})
+
+
+def _id(value: Any) -> str:
+    """Numbers as columns of numbers have them: 17.0 is 17."""
+    from vedette_specs.columns import number_text
+
+    return number_text(value) if isinstance(value, float) else str(value)
 
 
 def _items(file: Path, frame: pd.DataFrame, before: int, plan: Plan) -> list[dict[str, Any]]:
@@ -176,7 +197,7 @@ def _items(file: Path, frame: pd.DataFrame, before: int, plan: Plan) -> list[dic
         item = {str(name): value for name, value in record.items() if not pd.isna(value)}
         if missing := [name for name in ("id", "label") if name not in item]:
             raise BadLabels(f"{file}: row {before + i + 1}: {missing[0]!r} is empty ({before:,} labels are stored)")
-        item["id"] = str(item["id"])
+        item["id"] = _id(item["id"])
         if "row" in item:
             item["row"] = int(item["row"])
         items.append(item)

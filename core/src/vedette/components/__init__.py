@@ -25,6 +25,13 @@ def _built_in(kind: ComponentKind, name: str, cls: str, summary: str) -> Compone
 def vedette_register_metrics() -> Iterable[Component]:
     return [
         _built_in("metric", "accuracy", "Accuracy", "share of predictions that equal the label"),
+        _built_in("metric", "aipw_accuracy", "AipwAccuracy", "accuracy of all rows where only some kinds are labelled"),
+        _built_in(
+            "metric",
+            "annotated_accuracy",
+            "AnnotatedAccuracy",
+            "accuracy from labels of several annotators, none of whom is always right",
+        ),
         _built_in("metric", "aspect", "Aspect", "width / height of images"),
         _built_in(
             "metric",
@@ -41,6 +48,7 @@ def vedette_register_metrics() -> Iterable[Component]:
             "CalibrationError",
             "distance of probabilities from frequencies, and the reliability curve",
         ),
+        _built_in("metric", "cbpe", "Cbpe", "performance without labels, by calibrated probabilities"),
         _built_in("metric", "character_classes", "CharacterClasses", "shares of letters, digits, punctuation in texts"),
         _built_in("metric", "class_balance", "ClassBalance", "how often each class is predicted"),
         _built_in("metric", "concept_shift", "ConceptShift", "evidence that the model is more sure than it is right"),
@@ -50,6 +58,7 @@ def vedette_register_metrics() -> Iterable[Component]:
         _built_in("metric", "cost", "Cost", "mean and total cost of predictions, by pairs of classes"),
         _built_in("metric", "covariance", "Covariance", "covariances and correlations of numeric columns"),
         _built_in("metric", "distinct_count", "DistinctCount", "number of different values by a HyperLogLog sketch"),
+        _built_in("metric", "dle", "Dle", "errors of a regression without labels, by a model of its errors"),
         _built_in("metric", "duplicate_rows", "DuplicateRows", "share of rows that repeat another"),
         _built_in("metric", "entropy", "Entropy", "Shannon entropy of category columns"),
         _built_in(
@@ -73,6 +82,7 @@ def vedette_register_metrics() -> Iterable[Component]:
         _built_in("metric", "kappa", "Kappa", "agreement of labels and predictions beyond chance"),
         _built_in("metric", "lift", "Lift", "how much denser positives are among the highest scores"),
         _built_in("metric", "log_loss", "LogLoss", "mean negative log-likelihood of the labels"),
+        _built_in("metric", "label_shift", "LabelShift", "performance without labels, where shares of classes change"),
         _built_in("metric", "mae", "Mae", "mean absolute error"),
         _built_in("metric", "mape", "Mape", "mean absolute error in proportion to the label"),
         _built_in("metric", "margin", "Margin", "probability of the likeliest class minus that of the next"),
@@ -86,6 +96,11 @@ def vedette_register_metrics() -> Iterable[Component]:
         _built_in("metric", "out_of_range", "OutOfRange", "share of values outside the allowed range"),
         _built_in("metric", "out_of_vocabulary", "OutOfVocabulary", "share of words that the reference does not have"),
         _built_in("metric", "outside_reference", "OutsideReference", "share outside the reference's quantiles"),
+        _built_in("metric", "pape", "Pape", "performance without labels, where inputs shift"),
+        _built_in("metric", "performance_change", "PerformanceChange", "change of performance, split by its cause"),
+        _built_in(
+            "metric", "performance_range", "PerformanceRange", "performance without labels, and what it is assumed on"
+        ),
         _built_in("metric", "pinball", "Pinball", "loss of predicted quantiles"),
         _built_in("metric", "precision", "Precision", "share of a class's predictions that are right"),
         _built_in("metric", "prediction_entropy", "PredictionEntropy", "how undecided the model is"),

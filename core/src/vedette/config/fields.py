@@ -43,8 +43,8 @@ def check_name(name: str) -> str:
 
 
 def check_join(name: str) -> str:
-    if name != "id":
-        raise ValueError(f"{name!r} is not supported yet; allowed: id")
+    if not 1 <= len(name) <= 128:
+        raise ValueError(f"{name!r} is no name of a column; write id, or a column or attribute")
     return name
 
 
@@ -128,5 +128,5 @@ HoldText = Annotated[values.Hold, BeforeValidator(values.parse_hold), WithJsonSc
 ClassName = Annotated[str, BeforeValidator(_class_name, json_schema_input_type=str | float | bool)]
 Name = Annotated[str, AfterValidator(check_name), WithJsonSchema({"type": "string", "pattern": NAME_PATTERN})]
 ModelName = Annotated[str, AfterValidator(check_model_name)]
-Join = Annotated[str, AfterValidator(check_join), WithJsonSchema({"type": "string", "const": "id"})]
+Join = Annotated[str, AfterValidator(check_join), WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 128})]
 Names = Annotated[tuple[str, ...], BeforeValidator(as_list, json_schema_input_type=str | list[str])]

@@ -90,7 +90,7 @@ class CaptureSection(Section):
 class LabelsSection(Section):
     """How labels find their predictions."""
 
-    join: Join = "id"
+    join: Join = Field(default="id", description="id of the request, or a column or attribute whose value labels name")
     within: Seconds = 7 * 86400.0
     coverage: Annotated[Number, Field(gt=0, le=1)] = 0.9
 

@@ -214,7 +214,10 @@ class CaptureSpec:
 
 @dataclass(frozen=True)
 class LabelsSpec:
-    """within: seconds after which a missing label is given up.  coverage: share that makes a window mature."""
+    """join: `id` of the request, or the column or attribute whose value labels name.
+
+    within: seconds after which a missing label is given up.  coverage: share that makes a window mature.
+    """
 
     join: str = "id"
     within: float = 7 * 86400.0

@@ -204,6 +204,8 @@ def _unique(path: Path, table: pa.Table) -> pa.Table:
 
 def _convert(name: str, values: Any, schema: Schema, what: str) -> Any:
     kind = schema.features.get(name)
+    if kind is not None and not is_feature(values):
+        raise BadReference(f"the column {name!r} holds {values.type} values, not {kind}", ("features", name))
     if kind is None or not isinstance(values, Column) or values.kind == kind:
         return values
     if kind == "numeric":

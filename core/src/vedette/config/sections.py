@@ -102,7 +102,24 @@ def resolve_capture(ctx: Context) -> CaptureSpec:
 
 def resolve_labels(ctx: Context) -> LabelsSpec:
     said = ctx.document.labels
+    if said.join != "id":
+        _check_join(ctx, said.join)
     return LabelsSpec(said.join, said.within, said.coverage)
+
+
+def _check_join(ctx: Context, join: str) -> None:
+    """The column must be one that is there and is stored. A Session may log attributes that no file names."""
+    path: Path = ("labels", "join")
+    attributes, features = ctx.document.capture.attributes, ctx.schema.features if ctx.schema else {}
+    known = ["id", *attributes, *features]
+    close = ["id"] if join.lower() == "id" else difflib.get_close_matches(join, known, n=1, cutoff=0.6)
+    if join in ctx.document.privacy.redact:
+        ctx.fault(path, f"join: {join!r} stands in privacy.redact: it is not stored, so no label could be joined by it")
+    elif features.get(join) in ("image", "embedding"):
+        ctx.fault(path, f"join: {join!r} is of kind {features[join]}; allowed: numeric, category, text columns")
+    elif join not in known and (attributes or close):
+        hint = f"did you mean {close[0]!r}?" if close else f"allowed: {', '.join(known)}"
+        ctx.fault(path, f"join: there is no column or attribute {join!r}; {hint}")
 
 
 def resolve_tap(ctx: Context) -> TapSpec:

@@ -107,10 +107,13 @@ def input_kinds(of: str, schema: Schema) -> set[Kind]:
 def check_fit(ctx: Context, path: Path, spec: ComponentSpec, cls: type[BaseComponent], of: str, changed: bool) -> None:
     """Whether the model and the reference give what the component needs. changed: preprocessed inputs."""
     where = (*path, "use")
-    if issubclass(cls, Fittable) and not ctx.has_reference and spec.kind in (*DETECTORS, "explainer", "preprocessor"):
+    learns = spec.kind in (*DETECTORS, "explainer", "preprocessor") or cls.tags.learns
+    if issubclass(cls, Fittable) and not ctx.has_reference and learns:
         ctx.fault(where, f"{spec.use} learns from a reference, but there is none: set 'reference:'")
-    elif issubclass(cls, Fittable) and ctx.reference is not None and getattr(ctx.reference, of, True) is None:
-        ctx.fault(where, f"{spec.use} learns the {of} from the reference, which has no {COLUMNS[of]}")
+    elif issubclass(cls, Fittable) and ctx.reference is not None:
+        absent = [part for part in (of, *cls.tags.learns) if getattr(ctx.reference, part, True) is None]
+        for part in dict.fromkeys(absent):
+            ctx.fault(where, f"{spec.use} learns the {part} from the reference, which has no {COLUMNS[part]}")
     schema = ctx.schema
     if schema is None:
         return

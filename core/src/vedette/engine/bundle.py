@@ -283,11 +283,11 @@ def _reference_values(bundle: Bundle, spec: MonitorSpec, views: Views) -> dict[t
     return found
 
 
-def fits(component: BaseComponent, batch: Batch) -> bool:
-    """Whether the batch has what the component needs."""
+def fits(component: BaseComponent, batch: Batch, labelled: bool = False) -> bool:
+    """Whether the batch has what the component needs. labelled: labels will come."""
     tags = component.tags
     return not (
-        (tags.needs_labels and batch.labels is None)
+        (tags.needs_labels and batch.labels is None and not labelled)
         or (tags.needs_prediction and batch.prediction is None)
         or (tags.needs_probabilities and batch.probabilities is None)
     )

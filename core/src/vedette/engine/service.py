@@ -14,7 +14,8 @@ from vedette.engine.bundle import Bundle, in_order
 from vedette.engine.explain.explaining import CannotExplain, Explaining
 from vedette.engine.frames import Results
 from vedette.engine.message import TapPlan
-from vedette.store import counters, jobs, labels, leases, panes, predictions, results, series
+from vedette.engine.naming import ID
+from vedette.store import counters, jobs, keys, labels, leases, panes, predictions, results, series
 from vedette.store.database import Store
 from vedette.store.tables import batch_log, incarnations, outbox, producers
 from vedette.store.texts import storable
@@ -97,7 +98,7 @@ class Service:
         """Store labels to be joined; returns how many are new. All or none: BadRequest names the item and field.
 
         An item is {"id", "labels": [one a row of the request]} or {"id", "row" (0), "label"}, with optional
-        "annotator" and "time" (seconds since the epoch).
+        "annotator" and "time" (seconds since the epoch). Where `labels.join` is a column, "id" is the key of one row.
         """
         with self.store.write() as connection:
             now = self.store.now(connection)
@@ -115,9 +116,12 @@ class Service:
             raise BadRequest(
                 f"{at}.{sorted(unknown)[0]}", "unknown key; allowed: id, row, label, labels, annotator, time"
             )
+        join = self.plan.labels.join
+        longest, called = (256, "request id") if join == ID else (keys.LONGEST, f"{join!r} of a prediction")
         request = item.get("id")
-        if not isinstance(request, str) or not request or len(request) > 256:
-            raise BadRequest(f"{at}.id", f"{request!r} is not a request id (a string of 1 to 256 characters)")
+        if not isinstance(request, str) or not request or len(request) > longest:
+            shown = repr(request)[:60]
+            raise BadRequest(f"{at}.id", f"{shown} is not a {called} (a string of 1 to {longest} characters)")
         if ("label" in item) == ("labels" in item):
             raise BadRequest(at, "give exactly one of `label` and `labels`")
         values = item["labels"] if "labels" in item else [item["label"]]
@@ -126,6 +130,9 @@ class Service:
         first = item.get("row", 0)
         if not isinstance(first, int) or isinstance(first, bool) or not 0 <= first <= MAX_ROW:
             raise BadRequest(f"{at}.row", f"{str(first)[:40]!r} is not a row number (0 to {MAX_ROW})")
+        if join != ID and (first or len(values) != 1):
+            field = "row" if first else "labels"
+            raise BadRequest(f"{at}.{field}", f"labels.join is {join!r}, so `id` names one row: give its `label` only")
         time = item.get("time", now)
         if not isinstance(time, int | float) or isinstance(time, bool) or not abs(time) < 1e12:
             raise BadRequest(f"{at}.time", f"{time!r} is not a time in seconds since the epoch")

@@ -132,7 +132,12 @@ FEEDBACK_ITEM: dict[str, Any] = {
     "required": ["id"],
     "additionalProperties": False,
     "properties": {
-        "id": {"type": "string", "minLength": 1, "maxLength": 256, "description": "The request's id"},
+        "id": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 256,
+            "description": "The request's id, or the key that `labels.join` names",
+        },
         "labels": {"type": "array", "description": "One a row of the request; null where it is not known"},
         "label": {"description": "The label of one row"},
         "row": {"type": "integer", "minimum": 0, "default": 0},

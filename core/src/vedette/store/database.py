@@ -104,9 +104,14 @@ def transient(error: BaseException | None) -> bool:
     return False
 
 
-def _engine(url: str) -> Engine:
+def check_url(url: str) -> None:
+    """BadStoreURL, without its password, where no store can be opened with it."""
     if problem := store_problem(url):
         raise BadStoreURL(f"store: {without_password(url)!r} {problem}")
+
+
+def _engine(url: str) -> Engine:
+    check_url(url)
     parsed = make_url(url)
     if parsed.get_backend_name() == "postgresql":
         if parsed.drivername == "postgresql":

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, select, tuple_, update
+from sqlalchemy import Connection, bindparam, func, select, tuple_, update
 
 from vedette.store.database import upsert
 from vedette.store.tables import labels, recomputes
@@ -43,16 +43,18 @@ def add(connection: Connection, model: str, rows: Sequence[dict[str, Any]], now:
     return len(rows)
 
 
-def unknown(connection: Connection, model: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def unknown(
+    connection: Connection, model: str, rows: Sequence[dict[str, Any]], but: Sequence[str] = ("unmatched",)
+) -> list[dict[str, Any]]:
     """The rows without those that are stored with the same time and value: feedback that is sent again adds nothing.
 
-    One that was given up, because its prediction never came, may be tried again.
+    One that was given up, because its prediction never came, may be tried again.  but: states that are not looked at.
     """
     keys = sorted({(row["request"], row["row"]) for row in rows})
     known: set[tuple[Any, ...]] = set()
     for start in range(0, len(keys), CHUNK):
         some = tuple_(labels.c.request, labels.c.row).in_(keys[start : start + CHUNK])
-        where = labels.c.model == model, labels.c.state != "unmatched", some
+        where = labels.c.model == model, labels.c.state.not_in(but), some
         found = connection.execute(select(*(labels.c[name] for name in IDENTITY)).where(*where))
         known.update(tuple(row) for row in found)
     return [row for row in rows if _identity(row) not in known]
@@ -87,6 +89,36 @@ def applied_of_requests(connection: Connection, model: str, requests: Iterable[s
         where = labels.c.model == model, labels.c.state == "applied", some
         found.update({label.key: label for label in map(_label, connection.execute(select(labels).where(*where)))})
     return found
+
+
+def of_annotators(connection: Connection, model: str, requests: Iterable[str]) -> list[Label]:
+    """The labels of all annotators of all rows of some requests: of each annotator of a row, the one in force or last.
+
+    Of the first annotator of a row that is the applied one; those of others are stored as superseded.
+    """
+    wanted = list(dict.fromkeys(requests))
+    found: dict[tuple[str, int, str], tuple[bool, Label]] = {}
+    for start in range(0, len(wanted), CHUNK):
+        some = labels.c.request.in_(wanted[start : start + CHUNK])
+        where = labels.c.model == model, labels.c.state.in_(("applied", "superseded")), some
+        for row in connection.execute(select(labels).where(*where).order_by(labels.c.id)):
+            key, in_force = (row.request, row.row, row.annotator), row.state == "applied"
+            if in_force or key not in found or not found[key][0]:
+                found[key] = in_force, _label(row)
+    return [label for _, label in found.values()]
+
+
+def drop(connection: Connection, ids: Sequence[int]) -> None:
+    for start in range(0, len(ids), CHUNK):
+        connection.execute(labels.delete().where(labels.c.id.in_(ids[start : start + CHUNK])))
+
+
+def rename(connection: Connection, named: Mapping[int, tuple[str, int]]) -> None:
+    """Tell labels, by id, the (request, row) that they mean, which had named a key."""
+    if named:
+        rows = [{"of": number, "to": request, "at": row} for number, (request, row) in named.items()]
+        values: dict[str, Any] = {"request": bindparam("to"), "row": bindparam("at")}
+        connection.execute(update(labels).where(labels.c.id == bindparam("of")).values(values), rows)
 
 
 def set_state(connection: Connection, ids: Sequence[int], state: str) -> int:

@@ -48,8 +48,10 @@ def split_minted(requests: Sequence[str], producer: str) -> tuple[list[int], lis
 def keep(
     connection: Connection, model: str, row: LogRow, batch: Batch, payload: Mask, columns: Sequence[str] = (),
     bundle: str = "",
-) -> None:  # fmt: skip
-    """Store a batch's predictions, and the inputs of the rows in `payload`; `columns` are kept for segments.
+) -> int:  # fmt: skip
+    """Store a batch's predictions, and the inputs of the rows in `payload`; returns the block's id.
+
+    columns: inputs that are kept as attributes, for segments and for what reads them when labels come.
 
     bundle: digest of the one under which the batch was counted: its labels belong to the same series.
     """
@@ -75,6 +77,7 @@ def keep(
     if payload.any():
         blob = batch.take(payload).to_bytes()
         upsert(connection, payloads, {"block": block, "blob": blob}, ("block",), {"blob": blob})
+    return int(block)
 
 
 def find_blocks(connection: Connection, model: str, requests: Iterable[str]) -> dict[str, list[int]]:

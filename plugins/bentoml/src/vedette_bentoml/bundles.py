@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import logging
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,6 +29,7 @@ from vedette.plugins import Registry, get_registry
 from vedette_specs.codec import CodecError, decode, encode
 
 Config = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+log = logging.getLogger("vedette.bentoml")
 FORMAT = 1
 SUFFIX = ".bundle"
 
@@ -73,6 +75,8 @@ def _fresh(file: Path, paths: Sequence[Path], registry: Registry) -> Bundle | No
 
 def _made(file: Path, paths: Sequence[Path], registry: Registry) -> Bundle:
     loaded = load_all(paths, registry=registry)
+    for note in loaded.notes:
+        log.warning("%s", note)
     bundle = build_bundle(loaded.plan, registry, loaded.reference)
     said = {
         "format": FORMAT,

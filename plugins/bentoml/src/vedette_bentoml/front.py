@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from vedette_bentoml.graph import Neighbour
 
 log = logging.getLogger("vedette.bentoml")
-TIMEOUT = 60.0  # an explanation may take long
+EXPLAIN_TIMEOUT = 60.0
+TIMEOUT = 10.0  # while all workers of a service are down, its socket takes requests all the same, and answers none
 CONNECT_TIMEOUT = 5.0
 _HOP = frozenset({b"connection", b"keep-alive", b"transfer-encoding", b"te", b"trailer", b"upgrade"})
 _OURS = frozenset({b"content-length", b"accept-encoding"})  # the client that asks for us sets its own
@@ -61,8 +62,7 @@ class Front:
             await self._clients.popitem()[1].aclose()
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        explaining = scope["path"].startswith(f"{self.path}/explain") and scope["method"] == "POST"
-        neighbour = self.explainers if explaining and self.explainers is not None else self.pool
+        neighbour = self.explainers if self._explains(scope) and self.explainers is not None else self.pool
         where = graph.address(neighbour.on)
         if where is None:
             await neighbour.local().public(_below(scope, self.path), receive, send)
@@ -88,18 +88,25 @@ class Front:
         """
         headers = [*_kept(scope["headers"], _HOP | _OURS), (b"accept-encoding", b"identity")]
         client = self._client(url, path)
+        patience = EXPLAIN_TIMEOUT if self._explains(scope) else TIMEOUT
+        asked = client.build_request(
+            scope["method"], _target(scope), headers=headers, content=body,
+            timeout=httpx.Timeout(patience, connect=CONNECT_TIMEOUT),
+        )  # fmt: skip
         try:
-            return await client.request(scope["method"], _target(scope), headers=headers, content=body)
+            return await client.send(asked)
         except _BROKEN:
-            return await client.request(scope["method"], _target(scope), headers=headers, content=body)
+            return await client.send(asked)
+
+    def _explains(self, scope: Scope) -> bool:
+        return bool(scope["path"].startswith(f"{self.path}/explain") and scope["method"] == "POST")
 
     def _client(self, url: str, path: str | None) -> httpx.AsyncClient:
         key = path or url
         if key not in self._clients:
-            limits = httpx.Timeout(TIMEOUT, connect=CONNECT_TIMEOUT)
             transport = httpx.AsyncHTTPTransport(uds=path, limits=KEPT)
             self._clients[key] = httpx.AsyncClient(
-                base_url=url, transport=transport, timeout=limits, trust_env=False, follow_redirects=False
+                base_url=url, transport=transport, trust_env=False, follow_redirects=False
             )
         return self._clients[key]
 

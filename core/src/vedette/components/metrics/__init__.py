@@ -6,12 +6,15 @@ from vedette.components._lazy import lazy
 
 if TYPE_CHECKING:
     from vedette.components.metrics.accuracy import Accuracy as Accuracy
+    from vedette.components.metrics.aipw_accuracy import AipwAccuracy as AipwAccuracy
+    from vedette.components.metrics.annotated_accuracy import AnnotatedAccuracy as AnnotatedAccuracy
     from vedette.components.metrics.aspect import Aspect as Aspect
     from vedette.components.metrics.average_precision import AveragePrecision as AveragePrecision
     from vedette.components.metrics.balanced_accuracy import BalancedAccuracy as BalancedAccuracy
     from vedette.components.metrics.brier import Brier as Brier
     from vedette.components.metrics.brightness import Brightness as Brightness
     from vedette.components.metrics.calibration_error import CalibrationError as CalibrationError
+    from vedette.components.metrics.cbpe import Cbpe as Cbpe
     from vedette.components.metrics.character_classes import CharacterClasses as CharacterClasses
     from vedette.components.metrics.class_balance import ClassBalance as ClassBalance
     from vedette.components.metrics.concept_shift import ConceptShift as ConceptShift
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from vedette.components.metrics.cost import Cost as Cost
     from vedette.components.metrics.covariance import Covariance as Covariance
     from vedette.components.metrics.distinct_count import DistinctCount as DistinctCount
+    from vedette.components.metrics.dle import Dle as Dle
     from vedette.components.metrics.duplicate_rows import DuplicateRows as DuplicateRows
     from vedette.components.metrics.entropy import Entropy as Entropy
     from vedette.components.metrics.explained_variance import ExplainedVariance as ExplainedVariance
@@ -37,6 +41,7 @@ if TYPE_CHECKING:
     from vedette.components.metrics.image_entropy import ImageEntropy as ImageEntropy
     from vedette.components.metrics.joint_histogram import JointHistogram as JointHistogram
     from vedette.components.metrics.kappa import Kappa as Kappa
+    from vedette.components.metrics.label_shift import LabelShift as LabelShift
     from vedette.components.metrics.lift import Lift as Lift
     from vedette.components.metrics.log_loss import LogLoss as LogLoss
     from vedette.components.metrics.mae import Mae as Mae
@@ -52,6 +57,9 @@ if TYPE_CHECKING:
     from vedette.components.metrics.out_of_range import OutOfRange as OutOfRange
     from vedette.components.metrics.out_of_vocabulary import OutOfVocabulary as OutOfVocabulary
     from vedette.components.metrics.outside_reference import OutsideReference as OutsideReference
+    from vedette.components.metrics.pape import Pape as Pape
+    from vedette.components.metrics.performance_change import PerformanceChange as PerformanceChange
+    from vedette.components.metrics.performance_range import PerformanceRange as PerformanceRange
     from vedette.components.metrics.pinball import Pinball as Pinball
     from vedette.components.metrics.precision import Precision as Precision
     from vedette.components.metrics.prediction_entropy import PredictionEntropy as PredictionEntropy

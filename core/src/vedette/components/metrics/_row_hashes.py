@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vedette.components.metrics._categories import hash_of
-from vedette_specs import Batch, Column
+from vedette_specs import Batch, Column, Floats
 
 Hashes = NDArray[np.uint64]
 _MISSING = 0x9E3779B97F4A7C15
@@ -19,7 +20,7 @@ def row_hashes(batch: Batch, columns: list[str]) -> Hashes:
     total = np.zeros(len(batch), dtype=np.uint64)
     for name in columns if len(batch) else ():
         key = np.uint64(hash_of(name))
-        total = _mixed(total + _mixed(_column_hashes(batch.inputs[name]) ^ key))
+        total = mixed(total + mixed(_column_hashes(batch.inputs[name]) ^ key))
     return total
 
 
@@ -30,12 +31,24 @@ def _column_hashes(column: Column) -> Hashes:
         texts = column.values.tolist()
         known = {text: hash_of(text) for text in set(texts) if text is not None}
         return np.array([_MISSING if text is None else known[text] for text in texts], dtype=np.uint64)
-    flat = np.ascontiguousarray(column.values.reshape(len(column), -1), dtype=np.float64) + 0.0  # -0.0 is 0.0
+    return number_hashes(column.values.reshape(len(column), -1))
+
+
+def number_hashes(values: Floats) -> Hashes:
+    """(n,) hashes of the rows of (n, d) numbers."""
+    flat = np.ascontiguousarray(values, dtype=np.float64) + 0.0  # -0.0 is 0.0
     bits = np.where(np.isnan(flat), np.nan, flat).view(np.uint64)
     if bits.shape[1] == 1:
         return bits[:, 0]
-    places = _mixed(np.arange(1, bits.shape[1] + 1, dtype=np.uint64)) | np.uint64(1)
-    return np.asarray((_mixed(bits) * places).sum(axis=1, dtype=np.uint64))
+    places = mixed(np.arange(1, bits.shape[1] + 1, dtype=np.uint64)) | np.uint64(1)
+    return np.asarray((mixed(bits) * places).sum(axis=1, dtype=np.uint64))
+
+
+def id_hashes(ids: NDArray[np.object_]) -> Hashes:
+    """(n,) hashes of request ids, of 32 bits only: they tell rows apart whose numbers are equal."""
+    texts = ("" if text is None else text for text in ids.tolist())
+    encoded = (text.encode("utf-8", "surrogatepass") for text in texts)
+    return mixed(np.fromiter(map(crc32, encoded), dtype=np.uint64, count=len(ids)))
 
 
 @lru_cache(maxsize=64)
@@ -44,8 +57,11 @@ def _category_hashes(categories: tuple[str, ...]) -> Hashes:
     return np.array([*map(hash_of, categories), _MISSING], dtype=np.uint64)
 
 
-def _mixed(x: Hashes) -> Hashes:
-    """Source: Steele, Lea, Flood, "Fast splittable pseudorandom number generators" (2014), SplitMix64."""
+def mixed(x: Hashes) -> Hashes:
+    """(n,) numbers in which every bit depends on every bit of the number given.
+
+    Source: Steele, Lea, Flood, "Fast splittable pseudorandom number generators" (2014), SplitMix64.
+    """
     x = x + np.uint64(_MISSING)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -40,7 +40,7 @@ class Evaluator:
             if part.alias in left and part.alias in right:
                 component = self.component(part)
                 if component is not None:
-                    merged[part.alias] = self._guard(component.merge, left[part.alias], right[part.alias])
+                    merged[part.alias] = self.guard(component.merge, left[part.alias], right[part.alias])
         return merged
 
     def scale(self, span: Span, factor: float) -> Span:
@@ -49,7 +49,7 @@ class Evaluator:
         for part in self.spec.components:
             component = self.component(part)
             if component is not None and part.alias in states:
-                states[part.alias] = self._guard(component.scale, states[part.alias], factor)
+                states[part.alias] = self.guard(component.scale, states[part.alias], factor)
         labelled, lag = round(span.labelled * factor), span.lag * factor
         return Span(span.first, span.stop, round(span.rows * factor), states, labelled, lag)
 
@@ -66,7 +66,7 @@ class Evaluator:
                 details[part.alias], status = NO_REFERENCE, "insufficient"
                 continue
             state = span.states.get(part.alias)
-            found = self._guard(component.result, component.create() if state is None else state, ctx)
+            found = self.guard(component.result, component.create() if state is None else state, ctx)
             values.update(part.named(found.values))
             body = {k: v for k, v in found.to_json().items() if k not in ("values", "n", "status")}
             if rest := {**body.pop("details", {}), **body}:
@@ -82,13 +82,14 @@ class Evaluator:
         if component is None:
             return None
         state = states.get(part.alias)
-        before = self._guard(component.start) if memory is None else memory
-        folded = self._guard(component.fold, before, component.create() if state is None else state, tick)
+        before = self.guard(component.start) if memory is None else memory
+        folded = self.guard(component.fold, before, component.create() if state is None else state, tick)
         if folded.result.values.get("alarm"):
-            return Folded(self._guard(component.start), folded.result, folded.scores)
+            return Folded(self.guard(component.start), folded.result, folded.scores)
         return Folded(folded.memory, folded.result, folded.scores)
 
-    def _guard(self, call: Any, *arguments: Any) -> Any:
+    def guard(self, call: Any, *arguments: Any) -> Any:
+        """The component's answer; ComponentFailed where it raises."""
         try:
             return call(*arguments)
         except Exception as error:

@@ -11,9 +11,10 @@ from sqlalchemy import Connection
 from vedette.config.plan import MonitorSpec
 from vedette.engine.bundle import Bundle
 from vedette.engine.failures import report_failures
-from vedette.engine.reduce.recompute import attach, readable
+from vedette.engine.reduce.name_rows import name_rows
+from vedette.engine.reduce.recompute import annotated, attach, readable
 from vedette.engine.running import Bundles, series_of
-from vedette.engine.work.accumulate import Accumulator, needs_labels
+from vedette.engine.work.accumulate import Accumulator, needs_annotations, needs_labels
 from vedette.store import counters, labels, leases, panes, predictions, series
 from vedette.store.database import Store
 from vedette.store.labels import Label
@@ -31,6 +32,10 @@ class Row:
     batch: Batch
     position: int
     bundle: str
+
+    def tick(self, spec: MonitorSpec) -> int:
+        assert self.batch.times is not None
+        return math.floor(float(self.batch.times[self.position]) / spec.tick)
 
 
 @dataclass(frozen=True)
@@ -83,12 +88,14 @@ class Joiner:
                 return seen
 
     def _join(self, connection: Connection, waiting: Sequence[Label], now: float) -> None:
+        waiting, unknown = name_rows(connection, self.bundle.plan, waiting)
         rows = self._rows_of(connection, waiting)
         matched = sorted((label for label in waiting if label.key in rows), key=lambda label: label.id)
         in_force = labels.applied(connection, self.model, {label.key for label in matched})
         matched = self._readable(connection, matched)
-        found = {label.key: label for label in self._of_first_annotator(connection, matched, in_force)}
-        counting = self._counting(connection, {rows[key].bundle for key in found})
+        own, others = self._by_first_annotator(connection, matched, in_force)
+        found = {label.key: label for label in own}
+        counting = self._counting(connection, {rows[key].bundle for key in found.keys() | {o.key for o in others}})
         found = self._countable(connection, found, rows, counting)
         # a recomputation sees these labels and their part, or neither; in order of id, before all other rows
         for series_id in sorted({number for one in counting.values() for number in one.series.values()}):
@@ -100,9 +107,10 @@ class Joiner:
         over = [label.id for label in matched if label.id not in taken]
         labels.set_state(connection, over, "superseded")
         self._correct(connection, changed, in_force, rows, counting, now)
+        self._annotate(connection, [label for label in others if label.key not in new], rows, counting, now)
         for digest, one in counting.items():
             self._apply(connection, {k: v for k, v in new.items() if rows[k].bundle == digest}, rows, one, now)
-        self._wait(connection, [label for label in waiting if label.key not in rows], now)
+        self._wait(connection, [*unknown, *(label for label in waiting if label.key not in rows)], now)
 
     def _counting(self, connection: Connection, digests: Iterable[str]) -> dict[str, Counting]:
         """Who counts the labels of predictions that were counted under these bundles."""
@@ -126,16 +134,20 @@ class Joiner:
         self._count(connection, "labels_unreadable", len(strange))
         return [label for label in matched if label.id in read]
 
-    def _of_first_annotator(
+    def _by_first_annotator(
         self, connection: Connection, matched: list[Label], in_force: dict[Key, Label]
-    ) -> list[Label]:
-        """A second annotator disagrees, which is no correction: the labels of a row's first one stay in force."""
+    ) -> tuple[list[Label], list[Label]]:
+        """(labels of their rows' first annotators, which are those in force, labels of others).
+
+        A second annotator disagrees, which is no correction; only metrics that ask for all annotators see it.
+        """
         first = {key: label.annotator for key, label in in_force.items()}
         for label in matched:
             first.setdefault(label.key, label.annotator)
         own = [label for label in matched if label.annotator == first[label.key]]
-        self._count(connection, "labels_other_annotator", len(matched) - len(own))
-        return own
+        others = [label for label in matched if label.annotator != first[label.key]]
+        self._count(connection, "labels_other_annotator", len(others))
+        return own, others
 
     def _count(self, connection: Connection, name: str, n: int) -> None:
         if n:
@@ -162,15 +174,16 @@ class Joiner:
         """Count newly labelled rows in the panes of their prediction time, with the labels' new state."""
         if not new:
             return
+        labels.set_state(connection, [label.id for label in new.values()], "applied")
         accumulator = counting.accumulator(connection)
+        of_all = any(needs_annotations(counting.bundle, spec) for spec in counting.monitors)
         for batch in _batches(new, rows):
             schema = counting.bundle.plan.schema
             labelled, lags = attach(batch.replace(schema=schema), new, schema)
-            accumulator.add(labelled, lags)
+            accumulator.add(annotated(connection, self.model, labelled) if of_all else labelled, lags)
         parts, failures = accumulator.take()
         panes.insert(connection, parts)
         report_failures(connection, self.bundle, failures, now)
-        labels.set_state(connection, [label.id for label in new.values()], "applied")
 
     def _correct(
         self, connection: Connection, changed: dict[Key, Label], in_force: dict[Key, Label],
@@ -179,12 +192,22 @@ class Joiner:
         labels.set_state(connection, [in_force[key].id for key in changed], "superseded")
         labels.set_state(connection, [label.id for label in changed.values()], "applied")
         for key in changed:
-            batch, position = rows[key].batch, rows[key].position
-            assert batch.times is not None
             one = counting[rows[key].bundle]
             for spec in one.monitors:
-                tick = math.floor(float(batch.times[position]) / spec.tick)
-                labels.ask_recompute(connection, one.series[spec.name], tick, now)
+                labels.ask_recompute(connection, one.series[spec.name], rows[key].tick(spec), now)
+
+    def _annotate(
+        self, connection: Connection, others: Sequence[Label], rows: dict[Key, Row],
+        counting: Mapping[str, Counting], now: float,
+    ) -> None:  # fmt: skip
+        """Labels of further annotators change what was counted of their rows, where a monitor asks for them."""
+        for row in {label.key: rows[label.key] for label in others}.values():
+            one = counting.get(row.bundle)
+            if one is None:  # forgotten, as its labels are
+                continue
+            for spec in one.monitors:
+                if needs_annotations(one.bundle, spec):
+                    labels.ask_recompute(connection, one.series[spec.name], row.tick(spec), now)
 
     def _wait(self, connection: Connection, unmatched: Sequence[Label], now: float) -> None:
         """A label before its prediction is normal; after `within` it is given up and counted."""

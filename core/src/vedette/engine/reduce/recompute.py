@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 from sqlalchemy import Connection
 
 from vedette.config.plan import MonitorSpec
 from vedette.engine.bundle import Bundle
-from vedette.engine.reduce.evaluate import ComponentFailed
+from vedette.engine.reduce.evaluate import ComponentFailed, Evaluator, decode_states
 from vedette.engine.running import Bundles, runs
-from vedette.engine.work.accumulate import Accumulator, ticks_of
+from vedette.engine.work.accumulate import Accumulator, needs_annotations, ticks_of
 from vedette.store import labels, panes, predictions, series
 from vedette.store.labels import Label
 from vedette.store.panes import Pane
 from vedette.store.series import Series
 from vedette_specs.batch import Batch
+from vedette_specs.codec import encode
 from vedette_specs.columns import Floats
+from vedette_specs.components import TwoStepMetric
 from vedette_specs.convert import label_column
 from vedette_specs.schema import Schema
 
@@ -33,6 +36,7 @@ def recompute_tick(
     series_id = row.id
     old = panes.tick_panes(connection, series_id, tick)
     start, end = tick * spec.tick, (tick + 1) * spec.tick
+    of_all = needs_annotations(bundle, spec)
     accumulator = Accumulator(
         bundle, {spec.name: series_id}, [spec], lambda s, segment: series.segment_name(connection, s, segment), True
     )
@@ -47,7 +51,7 @@ def recompute_tick(
         found = {key: label for key, label in in_force.items() if label.id in read}
         labelled, lags = attach(part, found, bundle.plan.schema)
         if len(labelled):
-            accumulator.add(labelled, lags)
+            accumulator.add(annotated(connection, bundle.plan.model, labelled) if of_all else labelled, lags)
     counted: dict[str, int] = {}
     for pane in old:
         counted[pane.segment] = counted.get(pane.segment, 0) + pane.rows
@@ -58,11 +62,29 @@ def recompute_tick(
     fresh = []
     for segment in counted.keys() | parts.keys():
         new = parts.get(segment)
-        state, labelled_rows, lag = (new.state, new.labelled, new.lag) if new is not None else (None, 0, 0.0)
+        labelled_rows, lag = (new.labelled, new.lag) if new is not None else (0, 0.0)
+        before = [decode_states(pane.state) for pane in old if pane.segment == segment]
+        state = _with_predicted(Evaluator(bundle, spec, segment), before, None if new is None else new.state)
         rows_counted = counted.get(segment, 0)
         fresh.append(Pane(series_id, segment, tick, rows_counted, state, labelled_rows, lag, closed=True))
     panes.replace(connection, [pane.id for pane in old], fresh)
     return [pane.segment for pane in fresh]
+
+
+def _with_predicted(evaluator: Evaluator, before: Iterable[Mapping[str, Any]], labelled: bytes | None) -> bytes | None:
+    """The states that labels have made, with what components had counted before any label came.
+
+    Only parts know that: a pool may have counted rows that it has not told yet, whose predictions are stored already.
+    """
+    states = decode_states(labelled)
+    for part in evaluator.spec.components:
+        component = evaluator.component(part)
+        if isinstance(component, TwoStepMetric):
+            for one in before:
+                if part.alias in one:
+                    predicted = evaluator.guard(component.without_labels, one[part.alias])
+                    states = evaluator.merge(states, {part.alias: predicted})
+    return encode(states) if states else None
 
 
 def readable(found: Iterable[Label], schema: Schema) -> set[int]:
@@ -87,3 +109,17 @@ def attach(rows: Batch, found: dict[tuple[str, int], Label], schema: Schema) -> 
     times = part.times if part.times is not None else np.zeros(len(part))
     lags = np.asarray([label.time for label in chosen], dtype=np.float64) - times
     return part.replace(labels=label_column([label.value for label in chosen], schema)), lags
+
+
+def annotated(connection: Connection, model: str, rows: Batch) -> Batch:
+    """The rows with the labels of all their annotators."""
+    assert rows.ids is not None
+    assert rows.rows is not None
+    found = labels.of_annotators(connection, model, map(str, rows.ids))
+    read = readable(found, rows.schema)
+    position = {key: i for i, key in enumerate(zip(map(str, rows.ids), map(int, rows.rows), strict=True))}
+    values: dict[str, list[Any]] = {}
+    for label in found:
+        if label.id in read and label.key in position:
+            values.setdefault(label.annotator, [None] * len(rows))[position[label.key]] = label.value
+    return rows.replace(annotations={name: label_column(values[name], rows.schema) for name in sorted(values)})

@@ -63,11 +63,16 @@ def _with_answers(batch: Batch, columns: Mapping[str, Any], schema: Schema) -> B
 
 
 def read_labels(path: Path, plan: Plan, registry: ReferenceHook | None = None) -> list[dict[str, Any]]:
-    """Feedback items of a file with the columns id, label (or the schema's label column), [row, annotator, time]."""
+    """Feedback items of a file with the columns id, label (or the schema's label column), [row, annotator, time].
+
+    Where `labels.join` is a column, `id` may have its name.
+    """
     columns = read_columns(str(path), registry)
     if isinstance(columns, Batch):
         raise BadLog("labels: a file with the columns id and label is needed")
     name = "label" if "label" in columns else plan.schema.label
+    if "id" not in columns and plan.labels.join in columns:
+        columns = {**columns, "id": columns[plan.labels.join]}
     if "id" not in columns or name is None or name not in columns:
         raise BadLog(f"{path}: columns id and label are needed; it has {', '.join(columns)}")
     with _naming(path):

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from vedette.engine import lifecycle
 from vedette.engine.bundle import Bundle
 from vedette.engine.explain.explaining import JobRunner
+from vedette.engine.naming import ID, key_column, meant, places_of_keys, target
 from vedette.engine.reduce.dispatch import Dispatcher
 from vedette.engine.reduce.reducer import Reducer
 from vedette.engine.run.feed import ROWS, Feed, identified
@@ -58,6 +57,8 @@ class Replay:
         ]
         self._reducers = [Reducer(self.store, self.bundle, pool, self.registry, self.feed.clock) for pool in pools]
         self._latest = -math.inf
+        self._join = self.bundle.plan.labels.join
+        self._meant: dict[int, str] = {}  # id() of an item -> the request whose turn it waits for
 
     def _ship(self, message: bytes) -> None:
         for core in self._cores:
@@ -72,7 +73,9 @@ class Replay:
         immature first, are revised, and alerts are judged when they were.
         """
         rows = identified(rows, self.feed.new_id)
-        waiting = list(items) + _own_labels(rows)
+        waiting = list(items) + _own_labels(rows, self._join)
+        if self._join != ID and not as_served:
+            self._meant = _requests(rows, waiting, self._join)
         if as_served:
             waiting.sort(key=lambda item: float(item.get("time", 0.0)))
         for start in range(0, len(rows), ROWS):
@@ -111,10 +114,14 @@ class Replay:
         else:
             assert part.ids is not None
             here = set(part.ids.tolist())
-            come = [item for item in waiting if item["id"] in here]
-            rest = [item for item in waiting if item["id"] not in here]
+            come = [item for item in waiting if self._request(item) in here]
+            rest = [item for item in waiting if self._request(item) not in here]
         self.service.feedback(come)
         return rest
+
+    def _request(self, item: Item) -> str | None:
+        """Of the prediction that a label means; None where there is none."""
+        return item["id"] if self._join == ID else self._meant.get(id(item))
 
     def _reduce(self, until: float | None) -> None:
         for reducer in self._reducers:
@@ -163,10 +170,25 @@ def _remove(store: Store, folder: str) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _own_labels(rows: Batch) -> list[Item]:
+def _own_labels(rows: Batch, join: str) -> list[Item]:
     """The rows' own label column as feedback."""
-    if rows.labels is None or rows.ids is None or rows.rows is None:
+    if rows.labels is None or rows.ids is None or rows.rows is None or rows.times is None:
         return []
     values = rows.labels.to_list()
-    gone = np.asarray([value is None for value in values], dtype=bool)
-    return [{"id": str(rows.ids[i]), "row": int(rows.rows[i]), "label": values[i]} for i in np.flatnonzero(~gone)]
+    known = [i for i, value in enumerate(values) if value is not None]
+    if join == ID:
+        return [{"id": str(rows.ids[i]), "row": int(rows.rows[i]), "label": values[i]} for i in known]
+    keys = key_column(rows, join)
+    return [{"id": keys[i], "label": values[i], "time": float(rows.times[i])} for i in known if keys[i] is not None]
+
+
+def _requests(rows: Batch, items: Sequence[Item], join: str) -> dict[int, str]:
+    """id() of a label -> the request that it means: that of the latest prediction of its key before the label."""
+    blocks = {0: rows}
+    places = places_of_keys(blocks, join, (str(item["id"]) for item in items))
+    found = {}
+    for item in items:
+        place = meant(places.get(str(item["id"]), ()), float(item.get("time", math.inf)))
+        if place is not None:
+            found[id(item)] = target(blocks, place)[0]
+    return found

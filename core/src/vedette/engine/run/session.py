@@ -16,6 +16,7 @@ from vedette.engine.bundle import build_bundle
 from vedette.engine.explain.explaining import JobRunner
 from vedette.engine.frames import Results
 from vedette.engine.message import TapPlan
+from vedette.engine.naming import ID, key_column
 from vedette.engine.run.feed import Feed, identified
 from vedette.engine.run.runtime import Runtime
 from vedette.engine.service import Service
@@ -90,6 +91,7 @@ class Session:
         labels: (n,) labels that are known already.
         """
         batch = self._batch(X, prediction, probabilities, ids, time, attributes or {})
+        items = [] if labels is None else self._own_labels(batch, labels)
         assert batch.ids is not None
         assert batch.times is not None
         if len(batch):
@@ -99,9 +101,21 @@ class Session:
             else:
                 self.tap.offer_batch(batch)
         found = [str(item) for item in batch.ids]
-        if labels is not None:
-            self.feedback(found, labels)
+        self.service.feedback(items)
         return found
+
+    def _own_labels(self, batch: Batch, labels: Any) -> list[dict[str, Any]]:
+        """Labels of rows that are being logged, as feedback."""
+        join = self.plan.labels.join
+        given = [_plain(value) for value in _column(labels, len(batch), "labels")]
+        keys = batch.ids if join == ID else key_column(batch, join)
+        assert keys is not None
+        assert batch.times is not None
+        pairs = zip(keys, given, batch.times.tolist(), strict=True)
+        if any(key is None for key in keys):
+            raise ValueError(f"labels: labels.join is {join!r}, and some rows have none")
+        # a key's latest prediction before the label is meant: this one, though others may be on their way
+        return [{"id": str(k), "label": value} | ({} if join == ID else {"time": at}) for k, value, at in pairs]
 
     def _batch(
         self, X: Any, prediction: Any, probabilities: Any, ids: Any, time: Any, attributes: Mapping[str, Any]
@@ -135,7 +149,10 @@ class Session:
         return array
 
     def feedback(self, ids: Sequence[str], labels: Any, *, row: int = 0, annotator: str = "", time: Any = None) -> int:
-        """Labels of logged rows, in any order and at any time; returns how many were stored."""
+        """Labels of logged rows, in any order and at any time; returns how many were stored.
+
+        ids: as `log` gave them; where `labels.join` is a column, the rows' values of it.
+        """
         extra = {} if time is None else {"time": float(time)}
         pairs = zip(ids, _column(labels, len(ids), "labels"), strict=True)
         return self.service.feedback(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from vedette.config.plan import MonitorSpec
 from vedette.engine.bundle import Bundle, fits, in_order
+from vedette.engine.naming import ID
 from vedette.engine.work.flags import OutlierFlags
 from vedette.engine.work.views import NoInput, Views, segment_keys
 from vedette.store.panes import Pane
@@ -19,6 +20,7 @@ from vedette.store.series import OTHER
 from vedette_specs.batch import Batch
 from vedette_specs.codec import encode
 from vedette_specs.columns import Floats, Mask
+from vedette_specs.components import TwoStepMetric
 
 logger = logging.getLogger("vedette.worker")
 NameSegment = Callable[[int, str], str]  # (series, wanted segment) -> the one that the store allows
@@ -130,7 +132,9 @@ class Accumulator:
                     delta.lag += 0.0 if lags is None else float(_cut(_cut(lags, of_segment), of_tick).sum())
                 else:
                     delta.rows += len(rows)
-                if self.labelled or spec.name not in self._waits:
+                if not self.labelled and spec.name in self._waits:
+                    self._add_predicted(delta, spec, name, rows)
+                else:
                     self._add_rows(delta, spec, name, rows, None if scores is None else _cut(scores, of_tick))
             if isinstance(flags, OutlierFlags) and scores is not None:
                 views.put_scores(spec.name, scores, of_segment)
@@ -146,8 +150,18 @@ class Accumulator:
             state = component.create() if state is None else state
             if isinstance(component, OutlierFlags) and scores is not None:
                 delta.states[part.alias] = component.add_scored(state, rows, scores)
+            elif isinstance(component, TwoStepMetric) and self.labelled:
+                delta.states[part.alias] = component.add_labelled(state, rows)
             else:
                 delta.states[part.alias] = component.add(state, rows)
+
+    def _add_predicted(self, delta: Delta, spec: MonitorSpec, segment: str, rows: Batch) -> None:
+        """Rows whose label has not come, for the components that count them."""
+        for part in spec.components:
+            component = self.bundle.metric(spec.name, part.alias, segment)
+            if isinstance(component, TwoStepMetric) and fits(component, rows, labelled=True):
+                state = delta.states.get(part.alias)
+                delta.states[part.alias] = component.add_predicted(component.create() if state is None else state, rows)
 
     def _segment(self, series: int, wanted: str) -> str:
         if not wanted:
@@ -188,9 +202,17 @@ def needs_labels(bundle: Bundle, spec: MonitorSpec) -> bool:
     return any(component is not None and component.tags.needs_labels for component in components)
 
 
+def needs_annotations(bundle: Bundle, spec: MonitorSpec) -> bool:
+    """Whether a label of a further annotator changes what the monitor has counted."""
+    components = [bundle.metric(spec.name, part.alias) for part in spec.components]
+    return any(component is not None and component.tags.needs_annotations for component in components)
+
+
 def kept_columns(bundle: Bundle) -> tuple[str, ...]:
-    """Inputs that are stored with the predictions: segments, and what the metrics of labels read by name."""
+    """Inputs that are stored with the predictions: segments, keys of labels, what metrics of labels read by name."""
     names = {name for spec in bundle.plan.monitors for name in spec.by}
+    if bundle.plan.labels.join != ID:
+        names.add(bundle.plan.labels.join)
     for spec in bundle.plan.monitors:
         if needs_labels(bundle, spec):
             found = [bundle.metric(spec.name, part.alias) for part in spec.components]

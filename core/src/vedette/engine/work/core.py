@@ -15,9 +15,10 @@ from sqlalchemy import Connection
 from vedette.engine.bundle import Bundle
 from vedette.engine.failures import report_failures
 from vedette.engine.message import Message
+from vedette.engine.naming import ID, key_column
 from vedette.engine.running import pool_id, series_of
 from vedette.engine.work.accumulate import Accumulator, kept_columns
-from vedette.store import counters, log, panes, predictions, series
+from vedette.store import counters, keys, log, panes, predictions, series
 from vedette.store.database import Store, transient
 from vedette.store.log import Fenced, LogRow
 from vedette.store.texts import storable
@@ -182,6 +183,9 @@ class WorkerCore:
         candidates = self.accumulator.add(batch)
         self.pending.append(Pending(row, batch, candidates))
         self._count("rows", len(batch))
+        join = self.bundle.plan.labels.join
+        if self.keeps_predictions and join != ID:
+            self._count("rows_without_key", sum(key is None for key in key_column(batch, join)))
 
     def retire(self) -> None:
         """End this incarnation: what it has not covered may be taken over at once."""
@@ -230,9 +234,11 @@ class WorkerCore:
         for item in covered:
             privacy = self.bundle.plan.privacy.payloads
             chosen = item.candidates if privacy == "flagged" else _sample(item.batch, privacy)
-            predictions.keep(
+            block = predictions.keep(
                 connection, self.model, item.row, item.batch, chosen, self.kept_columns, self.bundle.digest
             )
+            if self.bundle.plan.labels.join != ID:
+                keys.put(connection, self.model, block, key_column(item.batch, self.bundle.plan.labels.join))
 
     def adopt(self) -> int:
         """Take over the batches of silent incarnations; returns how many were counted.
