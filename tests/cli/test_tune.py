@@ -91,7 +91,7 @@ def test_it_proposes_thresholds_and_says_why_it_does_not(tuned: dict[str, Any]) 
     assert rules["low"]["proposed"].startswith('mean("x") < -0.')
     assert 0.5 < rules["right"]["threshold"] < 1.0
     assert rules["right"]["evaluations"] == 81  # the first and the last hold a part of six hours
-    assert rules["drift"]["note"] == "no comparison of a value with a number"
+    assert rules["drift"]["note"] == "not one comparison of values with < or >"
     assert rules["change"]["note"] == "its budget is 'false_alarms'"
     assert rules["both"]["proposed"].startswith('level.mean("x") - low.mean("x") > ')
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from vedette.engine.tuning.report import History, Tuned
 
-HELP = """Replay history and say which alarms each rule would have raised; for rules that compare a value with a number,
+HELP = """Replay history and say which alarms each rule would have raised; for rules that are one comparison,
 propose the threshold that would have kept to a budget of false alarms. Sinks are told nothing.
 
 The history (as for `vedette replay`) should be of a time when the model was right: each of its alarms counts as false.

@@ -112,7 +112,7 @@ def _why_not(
     if rule.monitor and plan.monitor(rule.monitor).kind == "change":
         return "the detector has a budget of its own: 'false_alarms'"
     if rule.name not in recorder.rules:
-        return "no comparison of a value with a number"
+        return "not one comparison of values with < or >"
     if allowed is None:
         return f"too short: {evaluations} evaluations support 1 per {max(evaluations, 1)} windows at the rarest"
     return "" if recorder.series(rule.name) else "its value was never known"

@@ -10,7 +10,7 @@ import numpy as np
 
 from vedette.config.plan import AlertSpec
 from vedette.config.rules import Rule, parse
-from vedette.config.rules_tree import Comparison, Negative, Number, Term
+from vedette.config.rules_tree import Chain, Comparison, Negative, Number, Term
 from vedette_specs import Floats, Mask
 
 _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
@@ -36,7 +36,10 @@ class Threshold:
 
 
 def threshold_of(rule: AlertSpec) -> Threshold | None:
-    """The threshold of a rule that is a comparison with a number; None of all others."""
+    """The threshold of a rule that is one comparison; None of all others.
+
+    Of two sides that both vary it is that of their difference: `a > 1.2 * b` is `a - 1.2 * b > 0`.
+    """
     if rule.change:
         return None
     root = parse(rule.when).root
@@ -46,6 +49,8 @@ def threshold_of(rule: AlertSpec) -> Threshold | None:
         return Threshold(root.left, root.sign, value)
     if (value := _constant(root.left)) is not None and _varies(root.right):
         return Threshold(root.right, _MIRRORED[root.sign], value)
+    if _varies(root.left) and _varies(root.right):
+        return Threshold(Chain(root.left, (("-", root.right),)), root.sign, 0.0)
     return None
 
 
