@@ -3,31 +3,25 @@
 from vedette_specs.batch import Batch, concat
 from vedette_specs.columns import Column, Floats, Mask, category, make_column, numeric, tensor, text
 from vedette_specs.components import (
-    Answer,
-    Ask,
     BaseComponent,
-    BudgetExhausted,
     ChangeDetector,
     DriftDetector,
-    ExplainContext,
-    Explainer,
     Fittable,
     Folded,
     Memory,
     Metric,
     NotFittedError,
     OutlierDetector,
-    Predict,
     Preprocessor,
     ResultContext,
     Sink,
     State,
-    Steps,
     Tags,
     Tick,
     TwoStepMetric,
 )
 from vedette_specs.convert import as_batch
+from vedette_specs.explainers import Answer, Ask, BudgetExhausted, ExplainContext, Explainer, Predict, Steps
 from vedette_specs.hooks import Component, FoundModel, hookimpl, hookspec
 from vedette_specs.results import Alert, Event, Explanation, FeatureVerdict, Result, Value, Verdict
 from vedette_specs.schema import Schema

@@ -22,6 +22,7 @@ COMMANDS: tuple[str, ...] = (
     "vedette.cli.serve",
     "vedette.cli.status",
     "vedette.cli.labels",
+    "vedette.cli.drift_cost",
     "vedette.cli.silence",
     "vedette.cli.test_alert",
     "vedette.cli.plugins",

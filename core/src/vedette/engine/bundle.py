@@ -23,15 +23,8 @@ from vedette.plugins import Registry
 from vedette_specs.batch import Batch
 from vedette_specs.codec import decode, encode
 from vedette_specs.columns import numeric
-from vedette_specs.components import (
-    BaseComponent,
-    Explainer,
-    Fittable,
-    Metric,
-    OutlierDetector,
-    Preprocessor,
-    ResultContext,
-)
+from vedette_specs.components import BaseComponent, Fittable, Metric, OutlierDetector, Preprocessor, ResultContext
+from vedette_specs.explainers import Explainer
 from vedette_specs.schema import Schema
 
 FORMAT = 1

@@ -20,8 +20,8 @@ from vedette.store.database import Store
 from vedette.store.tables import batch_log, incarnations, outbox, producers
 from vedette.store.texts import storable
 from vedette_specs.batch import Batch
-from vedette_specs.components import Predict
 from vedette_specs.convert import as_batch
+from vedette_specs.explainers import Predict
 
 MAX_LABELS = 100_000
 MAX_LABEL = 1000  # characters

@@ -23,7 +23,7 @@ from vedette.http.errors import HttpError
 from vedette.http.state import Shared, State
 from vedette.http.tokens import needs
 from vedette_specs.batch import Batch
-from vedette_specs.components import BudgetExhausted
+from vedette_specs.explainers import BudgetExhausted
 
 logger = logging.getLogger("vedette.http")
 router = APIRouter(dependencies=[Depends(needs("explain"))], responses=out.ERRORS, tags=["explain"])

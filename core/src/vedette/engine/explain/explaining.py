@@ -20,7 +20,7 @@ from vedette.store.database import Store
 from vedette.store.jobs import Job
 from vedette_specs.batch import Batch
 from vedette_specs.columns import Floats
-from vedette_specs.components import Predict
+from vedette_specs.explainers import Predict
 
 logger = logging.getLogger("vedette.explain")
 NO_EXPLAINER = "explainer: none is declared; add to the YAML, say: explainers: {why: {use: kernel_shap}}"

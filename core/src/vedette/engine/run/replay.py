@@ -25,7 +25,7 @@ from vedette.plugins import Registry
 from vedette.store import labels
 from vedette.store.database import Store
 from vedette_specs.batch import Batch
-from vedette_specs.components import Predict
+from vedette_specs.explainers import Predict
 
 Progress = Callable[[int], None]
 Item = Mapping[str, Any]

@@ -27,8 +27,8 @@ from vedette.plugins import Registry, get_registry
 from vedette.store.database import Store
 from vedette_specs.batch import Batch
 from vedette_specs.columns import Column, category
-from vedette_specs.components import Predict
 from vedette_specs.convert import Tabular, as_batch, label_column
+from vedette_specs.explainers import Predict
 
 
 class Session:

@@ -1,0 +1,102 @@
+"""The map from drift to what it has cost: monotone, with a band that holds, and read from what was served."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from vedette import Session
+from vedette.cli import make_cli
+from vedette.engine.drift_cost import fit_drift_cost
+
+YAML = """
+version: 1
+model: {name: m}
+reference: reference.csv
+schema: {task: binary, classes: [n, y], positive: "y", label: label, features: {x: numeric}}
+store: sqlite:///store.db
+monitors:
+  drift: {detect: {use: ks, min_rows: 20}, window: {span: 1m, every: 1m}, alert: false}
+  performance: {metrics: [accuracy], window: {span: 1m, every: 1m}}
+"""
+
+
+def windows(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
+    drift = rng.random(n)
+    return drift, drift**2 + rng.normal(0.0, 0.05, n)
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_the_map_is_monotone_and_near_the_truth(sign: float) -> None:
+    drift, loss = windows(np.random.default_rng(0), 300)
+    found = fit_drift_cost(drift, sign * loss)
+    assert found.rising == (sign > 0)
+    assert np.all(np.diff(found.fitted) * sign >= 0.0)
+    for x in (0.2, 0.5, 0.8):
+        assert found.at(x)[0] == pytest.approx(sign * x**2, abs=0.04)
+    assert found.at(5.0) == found.at(float(found.drift[-1])), "level beyond what was seen"
+
+
+@pytest.mark.parametrize("n", [12, 40])
+def test_the_band_holds_a_new_window_as_often_as_it_says(n: int) -> None:
+    rng, held = np.random.default_rng(n), 0
+    simulations = 150
+    for _ in range(simulations):
+        drift, loss = windows(rng, n + 1)
+        _, low, high = fit_drift_cost(drift[:n], loss[:n], 0.9).at(float(drift[n]))
+        held += low <= loss[n] <= high
+    assert held / simulations >= 0.9 - 3 * np.sqrt(0.09 / simulations)
+
+
+def test_too_few_windows_give_no_band_or_no_map() -> None:
+    drift, loss = windows(np.random.default_rng(1), 10)
+    assert fit_drift_cost(drift, loss, 0.95).at(0.5)[2] == np.inf
+    with pytest.raises(ValueError, match="9 windows have both values; a map needs 10 or more"):
+        fit_drift_cost(drift[:9], loss[:9])
+    with pytest.raises(ValueError, match="the drift is 0 in all 10 windows"):
+        fit_drift_cost(np.zeros(10), loss)
+
+
+def test_it_is_read_from_what_was_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    rng, n = np.random.default_rng(2), 200
+    pd.DataFrame({"x": rng.normal(size=1000), "label": rng.choice(["n", "y"], 1000)}).to_csv("reference.csv")
+    Path("monitors.yaml").write_text(YAML)
+    with Session("monitors.yaml", event_time=True) as session:
+        for minute in range(30):
+            shift = minute / 15
+            truth = rng.choice(["n", "y"], n)
+            wrong = rng.random(n) < 0.05 + 0.2 * shift
+            answer = np.where(wrong, np.where(truth == "y", "n", "y"), truth)
+            times = 1.7e9 // 60 * 60 + 60 * minute + np.arange(n) * 0.3
+            rows = pd.DataFrame({"x": rng.normal(shift, 1.0, n)})
+            session.feedback(session.log(rows, prediction=answer, time=times), truth.tolist())
+        session.finish()
+    ask = ["drift-cost", "monitors.yaml", "--drift", 'drift.statistic("x")', "--loss", "performance.accuracy"]
+    done = CliRunner().invoke(make_cli(), [*ask, "--at", "0.05", "--at", "0.6", "--json"], catch_exceptions=False)
+    said = json.loads(done.output)
+    assert (said["windows"], said["rising"]) == (30, False)
+    calm, far = said["map"]
+    assert calm["expected"] == pytest.approx(0.95, abs=0.05)
+    assert far["expected"] == pytest.approx(0.6, abs=0.08)
+    assert far["low"] < far["expected"] < far["high"] < calm["expected"]
+    shown = CliRunner().invoke(make_cli(), ask, catch_exceptions=False).output
+    assert "performance.accuracy falls with" in shown
+
+
+@pytest.mark.parametrize("value", ["drift", "drift.p_value < 0.1", "p_value"])
+def test_what_is_no_value_is_refused(value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    pd.DataFrame({"x": np.arange(50.0), "label": ["n", "y"] * 25}).to_csv("reference.csv")
+    Path("monitors.yaml").write_text(YAML)
+    with Session("monitors.yaml", event_time=True):
+        pass
+    done = CliRunner().invoke(
+        make_cli(), ["drift-cost", "monitors.yaml", "--drift", value, "--loss", "performance.accuracy"]
+    )
+    assert "write monitor.value" in str(done.exception)
