@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from vedette.engine.label_facts import LabelFacts
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -30,7 +32,9 @@ def results_table(rows: Iterable[Mapping[str, Any]], width: int) -> Table:
     table.add_column("until", no_wrap=True, width=UNTIL)
     table.add_column("values", no_wrap=True, max_width=max(UNTIL, width - BORDERS - room - UNTIL))
     for names, row in latest.items():
-        until = f"{shown_time(row['end'])}\n{row['n']} rows\n{row['status']}"
+        facts = LabelFacts.of(row)
+        labels = "" if facts is None else f"\n{facts}".replace(", ", "\n")
+        until = f"{shown_time(row['end'])}\n{row['n']} rows\n{row['status']}{labels}"
         table.add_row(*map(_plain, ("\n".join(filter(None, names)), until, "\n".join(value_lines(row["values"])))))
     return table
 
