@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from click.testing import Result
+from sqlalchemy import select
 from tests.http.sites import MODEL, YAML, Site, label_list, site, write_config
 from typer.testing import CliRunner
 
@@ -18,6 +19,7 @@ from vedette.engine.bundle import Bundle
 from vedette.plugins import get_registry
 from vedette.store import series
 from vedette.store.database import Store
+from vedette.store.tables import labels
 
 
 def run(*arguments: object, code: int = 0) -> Result:
@@ -164,6 +166,40 @@ def test_times_may_be_timestamps(running: tuple[Site, Path]) -> None:
     times = pd.to_datetime(["2026-01-01T00:00:00Z", None])
     pd.DataFrame({"id": ["t-1", "t-2"], "label": ">50K", "time": times, "annotator": ["anna", None]}).to_parquet(path)
     run("labels", folder / "monitors.yaml", path)
+
+
+def test_times_of_csv_files_may_be_iso_8601(running: tuple[Site, Path]) -> None:
+    _, folder = running
+    path = folder / "times.csv"
+    path.write_text("id,label,time\niso-1,>50K,2026-01-01T00:00:00Z\niso-2,>50K,\n")
+    run("labels", folder / "monitors.yaml", path)
+    store = Store(f"sqlite:///{folder / 'vedette.db'}")
+    with store.read() as connection:
+        times = {r.request: r.time for r in connection.execute(select(labels.c.request, labels.c.time))}
+    store.close()
+    assert times["iso-1"] == 1_767_225_600.0
+    assert times["iso-2"] > 1.7e9
+    path.write_text("id,label,time\niso-3,>50K,soon\n")
+    assert "allowed: seconds since the epoch or ISO 8601" in str(
+        run("labels", folder / "monitors.yaml", path, code=1).exception
+    )
+
+
+def test_a_file_is_read_in_chunks_with_annotators_and_sent_again_adds_nothing(
+    running: tuple[Site, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, folder = running
+    monkeypatch.setattr("vedette.cli.labels.CHUNK", 4)
+    rows = pd.DataFrame({"id": [f"c-{i}" for i in range(10)], "label": ">50K", "annotator": "kim", "time": 1.7e9})
+    for ending in ("csv", "parquet"):
+        path = folder / f"chunks.{ending}"
+        rows.to_csv(path, index=False) if ending == "csv" else rows.to_parquet(path, index=False)
+        first = "10 labels are stored;" if ending == "csv" else "0 labels are stored (10 were known);"
+        assert first in run("labels", folder / "monitors.yaml", path).stdout
+    rows.loc[9, "label"] = "rich"
+    rows.to_csv(folder / "chunks.csv", index=False)
+    error = str(run("labels", folder / "monitors.yaml", folder / "chunks.csv", code=1).exception)
+    assert "rows 8 to 9 were not stored (the 8 before them are)" in error
 
 
 @pytest.mark.parametrize(

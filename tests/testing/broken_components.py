@@ -33,6 +33,7 @@ from vedette_specs import (
     Steps,
     Tags,
     Tick,
+    TwoStepMetric,
     Verdict,
     numeric,
 )
@@ -168,6 +169,33 @@ class Draining(Count):
     def result(self, state: State, ctx: ResultContext) -> Result:
         total, state["sum"] = state["sum"], 0.0
         return Result({"sum": total}, state["n"])
+
+
+@breaks("labels_may_come_later")
+class Remembering(TwoStepMetric):
+    """Takes the labels out, and leaves what they said."""
+
+    tags = Tags(needs_labels=True)
+
+    def create(self) -> State:
+        return {"n": 0, "labelled": 0, "yes": 0}
+
+    def add_predicted(self, state: State, batch: Batch) -> State:
+        return {**state, "n": state["n"] + len(batch)}
+
+    def add_labelled(self, state: State, batch: Batch) -> State:
+        assert batch.labels is not None
+        yes = int((batch.labels.values == 1).sum())
+        return {**state, "labelled": state["labelled"] + len(batch), "yes": state["yes"] + yes}
+
+    def without_labels(self, state: State) -> State:
+        return {**state, "labelled": 0}
+
+    def merge(self, left: State, right: State) -> State:
+        return {key: left[key] + right[key] for key in left}
+
+    def result(self, state: State, ctx: ResultContext) -> Result:
+        return Result({"yes": state["yes"] / state["n"] if state["n"] else None}, state["n"])
 
 
 @breaks("nothing_seen_is_not_zero")

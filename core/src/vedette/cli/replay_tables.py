@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from vedette.engine.label_facts import LabelFacts
 from vedette.engine.reasons import reasons_of
 
 if TYPE_CHECKING:
@@ -32,7 +33,10 @@ def results_table(rows: Iterable[Mapping[str, Any]], width: int) -> Table:
     table.add_column("until", no_wrap=True, width=UNTIL)
     table.add_column("values", no_wrap=True, max_width=max(UNTIL, width - BORDERS - room - UNTIL))
     for names, row in latest.items():
-        until = "\n".join([shown_time(row["end"]), f"{row['n']} rows", row["status"], *reasons_of(row["details"])])
+        facts = LabelFacts.of(row)
+        labels = [] if facts is None else str(facts).split(", ")
+        told = [shown_time(row["end"]), f"{row['n']} rows", row["status"], *reasons_of(row["details"]), *labels]
+        until = "\n".join(told)
         table.add_row(*map(_plain, ("\n".join(filter(None, names)), until, "\n".join(value_lines(row["values"])))))
     return table
 

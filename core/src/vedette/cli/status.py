@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vedette.engine.label_facts import LabelFacts
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -126,8 +128,12 @@ def _row(monitor: Mapping[str, Any], firing: bool, now: float) -> list[str]:
         return [*head, "-", "-", "-"]
     scalars = [(name, value) for name, value in latest["values"].items() if not isinstance(value, Mapping)]
     values = ", ".join(f"{name} {_figure(value)}" for name, value in scalars[:MAX_VALUES])
+    if latest["status"] != "ok":
+        values = f"{values} ({no_value(latest)})" if values else no_value(latest)
+    if (facts := LabelFacts.of(latest)) is not None:
+        values += f"; {facts}"
     window = latest["window"] + (f" {latest['segment']}" if latest["segment"] else "")
-    return [*head, window, ago(now - latest["end"]), values or no_value(latest)]
+    return [*head, window, ago(now - latest["end"]), values or "-"]
 
 
 def no_value(result: Mapping[str, Any]) -> str:

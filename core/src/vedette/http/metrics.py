@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 from starlette.responses import Response
 
 from vedette.config.plan import Plan
+from vedette.engine.label_facts import LabelFacts
 from vedette.engine.service import Service
 from vedette.http import documents as out
 from vedette.http.answers import Json, clean
@@ -92,21 +93,35 @@ def _results(found: Sequence[Result], limit: int) -> Iterator[Metric]:
     values = GaugeMetricFamily("vedette_result", "The latest result of a monitor's window", labels=RESULT_LABELS)
     rows = GaugeMetricFamily("vedette_result_rows", "Rows that the latest result stands on", labels=WINDOW_LABELS)
     ends = GaugeMetricFamily("vedette_result_timestamp_seconds", "End of the latest window", labels=WINDOW_LABELS)
+    coverage = GaugeMetricFamily(
+        "vedette_result_label_coverage",
+        "Share of the latest window's predictions that have a label",
+        labels=WINDOW_LABELS,
+    )
+    lags = GaugeMetricFamily(
+        "vedette_result_label_lag_seconds", "Mean time from prediction to label, latest window", labels=WINDOW_LABELS
+    )
     used = cut = 0
     seen: set[tuple[str, ...]] = set()
     for result in found:
         key = tuple(_label(result[name]) for name in WINDOW_LABELS)
         cells = list(numbers(result))
-        if used + len(cells) + 2 > limit or key in seen:
-            cut += len(cells) + 2
+        facts = LabelFacts.of(result)
+        size = len(cells) + 2 + (2 if facts else 0)
+        if used + size > limit or key in seen:
+            cut += size
             continue
         seen.add(key)
-        used += len(cells) + 2
+        used += size
         for value, column, number in cells:
             values.add_metric([*key, value, _label(column)], number)
         rows.add_metric(key, result["n"])
         ends.add_metric(key, result["end"])
-    yield from (values, rows, ends)
+        if facts is not None and facts.coverage is not None:
+            coverage.add_metric(key, facts.coverage)
+        if facts is not None and facts.lag is not None:
+            lags.add_metric(key, facts.lag)
+    yield from (values, rows, ends, coverage, lags)
     yield GaugeMetricFamily("vedette_result_series_cut", "Series left out because there are too many", value=cut)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from vedette.engine.label_facts import LabelFacts
 from vedette.engine.reasons import reasons_of
 from vedette.http.latest import Result
 from vedette.http.markup import Markup, join, tag
@@ -86,7 +87,9 @@ def _result(result: Result, now: float) -> Markup:
     cells = [tag("div", tag("dt", name), tag("dd", figure(value))) for name, value in scalars[:MAX_CELLS]]
     note = tag("span", result["status"], class_=f"chip {result['status']}") if result["status"] != "ok" else None
     segment = f" · {result['segment']}" if result["segment"] else ""
-    text = f"{result['window']}{segment} · n {figure(result['n'])} · {ago(now - result['end'])} ago "
+    facts = LabelFacts.of(result)
+    labels = "" if facts is None else f"{facts} · "
+    text = f"{result['window']}{segment} · n {figure(result['n'])} · {labels}{ago(now - result['end'])} ago "
     why = f" {', '.join(reasons)}" if (reasons := reasons_of(result["details"])) else None
     return join([tag("dl", *cells) if cells else None, tag("div", text, note, why, class_="meta")])
 
@@ -128,17 +131,24 @@ def _others(latest: Sequence[Result]) -> Markup | None:
     names = list(dict.fromkeys(k for r in latest for k, v in r["values"].items() if not isinstance(v, Mapping)))[:4]
     head = tag(
         "tr", tag("th", "segment"), tag("th", "window"), tag("th", "n", class_="num"),
-        *(tag("th", name, class_="num") for name in names),
+        *(tag("th", name, class_="num") for name in names), tag("th", ""),
     )  # fmt: skip
     rows = [
         tag(
             "tr", tag("td", r["segment"] or "all"), tag("td", r["window"]), tag("td", figure(r["n"]), class_="num"),
-            *(tag("td", figure(r["values"].get(name)), class_="num") for name in names),
-            tag("td", ", ".join(reasons_of(r["details"]))),
+            *(tag("td", figure(r["values"].get(name)), class_="num") for name in names), tag("td", _standing(r)),
         )
         for r in latest[:MAX_ROWS]
     ]  # fmt: skip
     return _opening(f"{len(latest)} more windows and segments", head, rows, len(latest))
+
+
+def _standing(result: Result) -> str:
+    """What a reader must know of a result: that it is not final, and how many labels have come."""
+    facts = LabelFacts.of(result)
+    status = "" if result["status"] == "ok" else result["status"]
+    said = [status, *reasons_of(result["details"]), "" if facts is None else str(facts)]
+    return ", ".join(text for text in said if text)
 
 
 def _opening(title: str, head: Markup, rows: Sequence[Markup], count: int) -> Markup:

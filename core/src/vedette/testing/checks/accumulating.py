@@ -7,7 +7,7 @@ from typing import Any
 
 from vedette.testing.checks._table import check
 from vedette.testing.lab import CONTEXT, Lab, pieces, require, same, size, through_bytes
-from vedette_specs import Batch, ChangeDetector, Metric, State
+from vedette_specs import Batch, ChangeDetector, Metric, State, TwoStepMetric
 
 SIZES = (100, 1, 250, 49)
 SLACK = 64 << 10  # bytes that any state may have
@@ -118,6 +118,23 @@ def result_leaves_the_state(lab: Lab) -> None:
     first = _result(component, state)
     same(_result(component, state), first, 0.0, "a second result of the same state differs")
     same(_result(component, before), first, 0.0, "result changes the state")
+
+
+@check(TwoStepMetric)
+def labels_may_come_later(lab: Lab) -> None:
+    """Rows counted when predicted, and their labels on other replicas, are rows that came with labels; and back."""
+    component, rows = lab.ready(), lab.traffic()
+    assert rows.labels is not None
+    whole = component.add(component.create(), rows)
+    predicted = component.add_predicted(component.create(), rows.replace(labels=None))
+    labelled = component.add_labelled(component.create(), rows.take(~rows.labels.missing()))
+    for merged, order in (
+        (component.merge(predicted, labelled), "labels after their rows"),
+        (component.merge(labelled, predicted), "labels before their rows"),
+    ):
+        same(_result(component, merged), _result(component, whole), lab.tolerance, f"{order} give another result")
+    bare = component.without_labels(whole)
+    same(_result(component, bare), _result(component, predicted), lab.tolerance, "without_labels keeps some of them")
 
 
 @check(Metric, unless=(ChangeDetector,))
