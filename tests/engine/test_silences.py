@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,9 +19,9 @@ RULE = AlertSpec("stats", 'mean("x") > 3', "stats")
 HIGH, LOW = 9.0, 0.0
 
 
-def make(rule: AlertSpec = RULE, **more: Any) -> Harness:
+def make(rule: AlertSpec = RULE, url: str = "sqlite://", **more: Any) -> Harness:
     spec = monitor("stats", metric("moments"), windows=[tumbling(10)], alert=rule, **more)
-    return Harness(plan_of(spec, sinks=(Harness.sink("pager"),)))
+    return Harness(plan_of(spec, sinks=(Harness.sink("pager"),)), url)
 
 
 def window(engine: Harness, shift: float, n: int = 5) -> None:
@@ -82,6 +83,21 @@ def test_what_fires_still_when_the_silence_ends_is_delivered_then_and_once(ends:
     window(engine, HIGH)
     window(engine, LOW)
     assert delivered(engine) == ["resolved"]
+
+
+def test_all_of_it_on_every_kind_of_store(store_url: str) -> None:
+    engine = make(replace(RULE, keep_count=2), store_url)
+    silence(engine)
+    window(engine, HIGH)
+    engine.time(20.0)
+    engine.reduce(engine.store.time)
+    assert delivered(engine) == ["firing"]
+    assert alerting(engine).acknowledge("stats", {"by": "kim"}) is not None
+    for _ in range(2):
+        window(engine, LOW)
+    assert delivered(engine) == ["resolved"]
+    assert engine.alerts()[-1]["acknowledged"]["by"] == "kim"
+    engine.store.close()
 
 
 def test_what_came_and_went_in_a_silence_is_never_delivered() -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.engine.faulty_store import Crash
 from tests.engine.harness import Harness
 from tests.engine.traffic import (
     AlertSpec,
@@ -32,8 +35,8 @@ def rule_of(window: WindowSpec, when: str = 'mean("x")', change: str = "cusum", 
     return AlertSpec("stats", when, "stats", change=change, run_lengths={window.name: 200.0}, **more)
 
 
-def make(window: WindowSpec, **more: Any) -> Harness:
-    return Harness(plan_of(monitor("stats", metric("moments"), windows=[window], alert=rule_of(window, **more))))
+def make(window: WindowSpec, url: str = "sqlite://", **more: Any) -> Harness:
+    return Harness(plan_of(monitor("stats", metric("moments"), windows=[window], alert=rule_of(window, **more))), url)
 
 
 def state(engine: Harness, window: str) -> results.AlertState:
@@ -75,6 +78,14 @@ def test_a_change_fires_once_and_is_resolved_when_its_successor_has_learnt(chang
     assert found[0]["when"] == f'mean("x") has changed ({change})'
     assert found[1]["time"] - found[0]["time"] == 10.0 * (BURN_IN + 1)
     assert found[1]["details"]["change"]["restarts"] == 1
+
+
+def test_memory_is_kept_on_every_kind_of_store(store_url: str) -> None:
+    window = tumbling(10)
+    engine = make(window, store_url)
+    go(engine, 6)
+    assert seen(engine, window.name) == 6
+    engine.store.close()
 
 
 def test_keep_firing_for_counts_after_the_burn_in() -> None:
@@ -138,6 +149,24 @@ def test_a_reducer_that_loses_its_lease_in_between_feeds_nothing_twice() -> None
     for _ in range(3):  # the same tick is closed once, whoever tries
         assert engine.reducer.step(engine.store.time)
     assert seen(engine, window.name) == 11
+
+
+@pytest.mark.parametrize("statement", range(1, 60, 6))
+def test_a_reducer_that_dies_at_any_statement_feeds_nothing_twice(statement: int, tmp_path: Path) -> None:
+    window = tumbling(10)
+    engine = make(window, f"sqlite:///{tmp_path / 'store.db'}")
+    go(engine, 3)
+    engine.send(5)
+    engine.time(10.0)
+    engine.worker.checkpoint()
+    engine.store.statements = statement
+    with suppress(Crash):  # a late statement is never reached
+        engine.reducer.step(engine.store.time)
+    engine.store.heal()
+    engine.reducer = Reducer(engine.store, engine.bundle, "default", get_registry())
+    engine.time(20.0)  # the dead one's lease ends
+    engine.reduce(engine.store.time - 20.0)
+    assert seen(engine, window.name) == 4
 
 
 @pytest.mark.parametrize("changed", ["rule", "monitor", "nothing"])
