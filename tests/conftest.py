@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import hypothesis
@@ -22,21 +22,30 @@ hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, prin
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 RAY = "ray"  # one cluster serves the whole session
+RAY_TESTS = ("tests/rayserve/", "tests/platforms/", "tests/mlflow/test_deployments.py")
 POSTGRES = "VEDETTE_TEST_POSTGRES"  # URL of a database whose user may create others; by default one on localhost
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Where two processes run the tests, one of them takes all that need Ray; other files stay whole."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByCluster(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return _group(nodeid)
+
+    return ByCluster(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where two processes run the tests, one of them takes all that need Ray, and begins with it; files stay whole."""
-    items.sort(key=lambda item: _group(item) != RAY)
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
+    """What needs Ray takes longest, and begins."""
+    items.sort(key=lambda item: _group(item.nodeid) != RAY)
 
 
-def _group(item: pytest.Item) -> str:
-    path = item.path.relative_to(item.config.rootpath).as_posix()
-    needs_ray = "cluster" in getattr(item, "fixturenames", ()) or item.get_closest_marker("ray")
-    return RAY if needs_ray or path.startswith("tests/platforms/") else path
+def _group(nodeid: str) -> str:
+    path = nodeid.partition("::")[0]
+    return RAY if path.startswith(RAY_TESTS) else path
 
 
 @cache
