@@ -173,6 +173,7 @@ CASES: list[tuple[str, str]] = [
     ("monitors: {a: {metrics: [moments], compare: {by: v, base: '1'}}}", "segments are compared over one time"),
     ("monitors: {a: {detect: ks, window: 1h, compare: {by: v, base: '1'}}}", "compare: metrics are compared, not what"),
     ("monitors: {a: {metrics: [moments], window: 1h, compare: {by: v}}}", "the key 'base' is missing"),
+    ("monitors: {a: {metrics: [accuracy, moments]}}", "5:36: moments reads inputs, which are gone"),
     ("monitors: {a: {metrics: [frequencies], window: {half_life: 1h}}}", "half_life: frequencies cannot decay"),
     ("monitors: {a: {detect: ks, window: {half_life: 1h}}}", "half_life: ks cannot decay"),
     ("monitors: {a: {detect: ks, window: {since: b}}}", "since: there is no monitor 'b'"),

@@ -30,7 +30,7 @@ store: "${STORE:-sqlite:///vedette.db}"
 windows: {recent: {last: 1000 rows, every: 250 rows}, hourly: {span: 1h, every: 10m, min: 200 rows, grace: 5m}}
 preprocessors: {white: {use: standardise}}
 monitors:
-  performance: {metrics: [accuracy, {use: quantile, q: 0.9, as: p90}], window: [hourly, 7d], by: region,
+  performance: {metrics: [accuracy, {use: f_beta, beta: 2.0, as: f2}], window: [hourly, 7d], by: region,
                 alert: {when: "accuracy < 0.7", for: 3, severity: page}}
   drift: {detect: ks, window: recent, preprocess: [white]}
   outliers: {detect: {use: mahalanobis, fdr: 0.1}, explain: {use: why, at_most: 5 per 1m}, pool: heavy}

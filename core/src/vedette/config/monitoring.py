@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from vedette.config.alerting import check_own_rule, monitor_alert
 from vedette.config.faults import did_you_mean
@@ -87,7 +88,23 @@ def _draft(ctx: Context, path: Path, section: MonitorSection) -> _Draft | None:
             _judge(ctx, where, one, section)
             loaded.append(one)
     _unique(ctx, path, section.metrics or ())
+    _check_mixed(ctx, path, loaded)
     return _Draft(section, tuple(loaded), DEFAULT_FDR) if loaded else None
+
+
+def _check_mixed(ctx: Context, path: Path, loaded: Sequence[Loaded]) -> None:
+    """Metrics that read inputs beside some that wait for labels: when these come, the inputs are gone."""
+    built: list[Any] = [ctx.registry.build(spec.use, spec.options, (spec.kind,)) for spec, _ in loaded]
+    waiting = [spec.alias for (spec, _), part in zip(loaded, built, strict=True) if part.tags.needs_labels]
+    for index, part in enumerate(built):
+        tags = part.tags
+        reads_inputs = not (tags.needs_labels or tags.needs_prediction or tags.needs_probabilities)
+        if waiting and reads_inputs and not part.kept_columns():
+            ctx.fault(
+                (*path, "metrics", index),
+                f"{loaded[index][0].alias} reads inputs, which are gone when the labels come that "
+                f"{waiting[0]} waits for: put it into a monitor of its own",
+            )
 
 
 def _detector(ctx: Context, path: Path, section: MonitorSection, item: ComponentSection) -> _Draft | None:
