@@ -48,6 +48,7 @@ schema:
   features: {feat_1: numeric, feat_2: numeric, feat_3: numeric, feat_4: numeric, feat_5: numeric, feat_6: numeric}
 labels: {within: 7d}
 store: sqlite:///elec2.db
+retention: 1000d
 privacy: {payloads: none}
 windows: {week: {span: 7d, every: 7d}}
 monitors:

@@ -41,6 +41,8 @@ def test_a_made_up_stream() -> None:
     assert any(len(set(values)) == 2 for values in by_row.values()), "some are corrected"
     done = serve(stream)
     assert len(done.accuracy) == 4
+    assert done.estimated.keys() == done.accuracy.keys()
+    assert all(abs(done.estimated[week] - value) < 0.15 for week, value in done.accuracy.items()), "it is calibrated"
     assert done.differing == []
     assert done.counters["labels_applied"] == len(by_row)
     assert 0.85 < done.labels["coverage"] < 0.95
@@ -59,4 +61,5 @@ def test_elec2() -> None:
     done = serve(read(path), days_a_flush=7)
     assert len(done.accuracy) == 109
     assert done.differing == []
+    assert done.estimated.keys() == done.accuracy.keys()
     assert max(done.accuracy.values()) - min(done.accuracy.values()) > 0.1, "there is something to be seen"

@@ -72,7 +72,7 @@ def test_spans() -> None:
 def test_status_marks_what_is_immature() -> None:
     monitor = {"name": "performance", "status": "active", "rows": 10}
     *_, age, values = _row(monitor | {"latest": result(0.4, 7200.0, False, "immature")}, False, 160.0)
-    assert (age, values) == ("60 s", "accuracy 0.5 (immature); 40 % labelled, after 2 h")
+    assert (age, values) == ("1 min", "accuracy 0.5 (immature); 40 % labelled, after 2 h")
     *_, values = _row(monitor | {"latest": result(1.0, 0.0, True)}, False, 160.0)
     assert values == "accuracy 0.5; 100 % labelled, after 0 s"
     empty = result(0.0, None, False, "immature") | {"values": {}}

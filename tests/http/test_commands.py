@@ -199,7 +199,7 @@ def test_a_file_is_read_in_chunks_with_annotators_and_sent_again_adds_nothing(
     rows.loc[9, "label"] = "rich"
     rows.to_csv(folder / "chunks.csv", index=False)
     error = str(run("labels", folder / "monitors.yaml", folder / "chunks.csv", code=1).exception)
-    assert "rows 8 to 9 were not stored (the 8 before them are)" in error
+    assert "rows 9 to 10 were not stored (8 before them are)" in error
 
 
 @pytest.mark.parametrize(
