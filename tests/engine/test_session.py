@@ -299,3 +299,18 @@ def test_closing_twice_and_after_an_error_leaves_no_thread(config: Path) -> None
     while set(threading.enumerate()) - before and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not set(threading.enumerate()) - before
+
+
+def test_a_session_in_event_time_forgets_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("m.yaml").write_text(
+        "version: 1\nmodel: {name: m}\nschema: {task: none, features: {x: numeric}}\nstore: 'sqlite://'\n"
+        "retention: 1d\nmonitors: {stats: {metrics: [moments], window: {span: 1d, every: 1d}}}\n"
+    )
+    eager = WorkerSettings(reduce_every=0.02, deliver_every=0.02, retain_every=0.02)
+    with vedette.Session("m.yaml", event_time=True, settings=eager) as session:
+        for day in range(40):
+            session.log({"x": np.arange(5.0)}, time=1.7e9 + 86_400.0 * day)
+            session.flush()
+        session.finish()
+        assert len(session.results("stats")) == 40

@@ -93,7 +93,8 @@ class Worker:
         )  # fmt: skip
         self.reducer = Reducer(store, bundle, pool, registry, clock, self.settings.lease, self.settings.idle_grace)
         self.dispatcher = Dispatcher(store, plan, registry)
-        self.retention = Retention(store, bundle)
+        # a clock of its own runs through the past, all of which is asked for
+        self.retention = Retention(store, bundle) if clock is None else None
         self._followed = Followed(store, bundle) if pool == plan.worker_pools[0] else None
         self._jobs: queue.Queue[_Job] = queue.Queue(self.settings.queue_messages)
         self._queued_bytes = 0
@@ -245,7 +246,7 @@ class Worker:
             if lease is None or self.core.pool != "default":
                 continue
             self._guard("delivery", self.dispatcher.step)
-            if time.monotonic() >= next_retention:
+            if self.retention is not None and time.monotonic() >= next_retention:
                 self._guard("retention", partial(self.retention.step, lease))
                 next_retention = time.monotonic() + self.settings.retain_every
 
