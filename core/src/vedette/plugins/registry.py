@@ -14,6 +14,7 @@ from vedette_specs import Component, Event
 from vedette_specs.hooks import COMPONENT_KINDS, DETECTOR_KINDS, ComponentKind, FoundModel
 
 UNMADE_KINDS: tuple[ComponentKind, ...] = ("platform",)  # what is found by name, but not made with options
+SHOWN = 20  # names that an error lists where it knows which one was meant
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,9 @@ class Registry:
         names = sorted({r.full_name for r in among if kinds or r.kind not in UNMADE_KINDS})
         elsewhere = [r.kind for r in self.components if name in (r.name, r.qualified)]
         hint = f"; there is a {elsewhere[0]} of this name" if elsewhere else did_you_mean(name, names)
-        raise UnknownComponent(f"there is no {what} {name!r}{hint}; there is: {', '.join(names) or 'none'}")
+        many = "did you mean" in hint and len(names) > SHOWN
+        listed = "'vedette plugins' lists all" if many else f"there is: {', '.join(names) or 'none'}"
+        raise UnknownComponent(f"there is no {what} {name!r}{hint}; {listed}")
 
     def load(self, name: str, kinds: Sequence[ComponentKind] | None = None) -> type:
         """The class; MissingExtra or BrokenComponent where it cannot be imported."""

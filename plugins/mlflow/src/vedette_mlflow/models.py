@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from vedette.plugins.errors import did_you_mean
 from vedette_specs import FoundModel
 from vedette_specs.schema import Kind
 
@@ -98,7 +99,7 @@ def _version(uri: str, name: str, alias: str | None, version: str | None) -> Any
 
     client = MlflowClient()
     if alias is not None:
-        return client.get_model_version_by_alias(name, alias)
+        return _of_alias(client, uri, name, alias)
     if version is not None and version.isdecimal():
         return client.get_model_version(name, version)
     if version is not None and version.lower() == "latest":
@@ -109,6 +110,20 @@ def _version(uri: str, name: str, alias: str | None, version: str | None) -> Any
     if not found:
         raise BadModel(f"{uri!r}: the registry has no such version of {name!r}")
     return found[0]
+
+
+def _of_alias(client: Any, uri: str, name: str, alias: str) -> Any:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client.get_model_version_by_alias(name, alias)
+    except MlflowException as error:
+        known = sorted(client.get_registered_model(name).aliases)  # says itself that there is no such model
+        if alias in known:
+            raise
+        raise BadModel(
+            f"{uri!r}: no version of {name!r} has the alias {alias!r}{did_you_mean(alias, known)}"
+        ) from error
 
 
 def _of_version(found: Any) -> Resolved:
