@@ -70,7 +70,7 @@ class Tracking:
 def tracking_of(folder: Path) -> Iterator[Tracking]:
     """folder: with mlflow.db and reference.csv."""
     uri = f"sqlite:///{folder}/mlflow.db"
-    before, names = mlflow.get_tracking_uri(), ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_ID")
+    names = ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_ID")
     environment = {name: os.environ.get(name) for name in names}  # MLflow writes what it is set to there
     mlflow.set_tracking_uri(uri)
     name = f"test-{uuid4().hex[:8]}"
@@ -80,7 +80,7 @@ def tracking_of(folder: Path) -> Iterator[Tracking]:
     try:
         yield Tracking(uri, name, identity, folder)
     finally:
-        mlflow.set_tracking_uri(before)
+        mlflow.set_tracking_uri(None)  # type: ignore[arg-type]  # or it would hide the variable from now on
         for name, value in environment.items():
             os.environ.pop(name, None)
             os.environ.update({} if value is None else {name: value})

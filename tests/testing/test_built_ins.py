@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+
+import pytest
+
 from vedette.plugins import get_registry
 from vedette.testing import CHECKS, Subject, checks_for, parametrize_components, run
+from vedette.testing.checks.common import HEAVY
 
 REGISTRY = get_registry()
 BUILT_IN = [r for r in REGISTRY.components if r.plugin == "vedette"]
@@ -14,6 +21,22 @@ OPTIONS = {  # of what has no default
     },
 }
 NUMBERS = ("dle", "explained_variance", "mae", "mape", "median_error", "mse", "pinball", "r2", "reward", "rmse")
+PROBE = """
+import importlib, json, os, sys
+import numpy, vedette_specs
+found = {}
+for module in json.loads(sys.argv[1]):  # each in a process of its own, that has imported no other
+    read, write = os.pipe()
+    if os.fork() == 0:
+        importlib.import_module(module)
+        os.write(write, json.dumps([name for name in json.loads(sys.argv[2]) if name in sys.modules]).encode())
+        os._exit(0)
+    os.close(write)
+    found[module] = json.loads(os.read(read, 65536) or b"null")
+    os.close(read)
+    os.wait()
+print(json.dumps(found))
+"""
 SINKS = {"file", "log", "webhook"}  # tests/sinks runs the kit on them, where the other end can be seen
 
 
@@ -28,9 +51,24 @@ def subjects() -> list[Subject]:
     ]
 
 
-@parametrize_components(subjects())
+def checks() -> list[pytest.ParameterSet]:
+    """All but `import_is_light`, which starts a process for each component; see below."""
+    bound = [one for subject in subjects() for one in checks_for(subject)]
+    return [pytest.param(one, id=one.name) for one in bound if one.check.name != "import_is_light"]
+
+
+@pytest.mark.parametrize("check", checks())
 def test_conformance(check) -> None:
     run(check)
+
+
+def test_imports_are_light() -> None:
+    modules = sorted({type(subject.component).__module__ for subject in subjects()})
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", PROBE, json.dumps(modules), json.dumps(HEAVY)],
+        capture_output=True, text=True, check=True, timeout=120,
+    )  # fmt: skip
+    assert json.loads(done.stdout) == {module: [] for module in modules}
 
 
 MULTICLASS = [
