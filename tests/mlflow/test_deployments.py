@@ -165,6 +165,7 @@ def test_what_is_there_is_not_made_again(deployed: Target) -> None:
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 def test_an_update_keeps_what_it_does_not_name(deployed: Target) -> None:
     """Another version of the model: input monitors go on where they were, and nobody else is touched."""
     before, rows = deployed.client.get_deployment(NAME), _rows(deployed, "quality")
@@ -182,6 +183,7 @@ def test_an_update_keeps_what_it_does_not_name(deployed: Target) -> None:
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 def test_a_model_that_cannot_run_leaves_nothing_behind(deployed: Target, registry: Registry, tmp_path: Path) -> None:
     config = registry.yaml(tmp_path)
     config.write_text(config.read_text().replace("name: tumours", "name: broken"))

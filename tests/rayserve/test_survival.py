@@ -143,6 +143,7 @@ def test_component_that_raises_is_quarantined_and_the_others_go_on(survival: Sur
     assert complete(survival, sturdy)
 
 
+@pytest.mark.slow
 def test_batch_that_kills_three_workers_is_parked_and_its_neighbours_are_counted(survival: Survival) -> None:
     sturdy = survival.sturdy
     survival.start_monitors()
