@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 import pytest
@@ -78,3 +79,26 @@ def test_a_body_that_is_too_long_is_refused(tmp_path: Path) -> None:
     answer, requests = asked(tmp_path, 0, "POST", "/vedette/feedback", content=b"x" * 101)
     assert (answer.status_code, requests) == (413, [])
     assert "server.max_body" in answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/vedette/../internal/api/monitors", "/vedette/./metrics", "/vedette/%2e%2e/internal/x", "/vedette/..%2fx"]
+)
+def test_a_path_that_climbs_goes_nowhere(path: str, tmp_path: Path) -> None:
+    """What lies beside `/vedette` in a monitor's service asks for no token."""
+    told: list[dict[str, Any]] = []
+    asked_for: list[str] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        told.append(message)
+
+    async def receive() -> dict[str, Any]:
+        asked_for.append(path)
+        return {"type": "http.request", "body": b""}
+
+    neighbour: Any = SimpleNamespace(on=SimpleNamespace(url=f"file://{tmp_path / 'none.sock'}"))
+    front = Front("/vedette", neighbour, None, guarded=True, max_body=100)
+    scope = {"type": "http", "method": "GET", "path": unquote(path), "raw_path": path.encode(), "headers": []}
+    asyncio.run(front(scope, receive, send))  # type: ignore[arg-type]
+    assert told[0]["status"] == 404
+    assert not asked_for, "nothing was read, so nothing was handed on"

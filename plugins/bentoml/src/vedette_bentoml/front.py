@@ -50,6 +50,8 @@ class Front:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1000})
+        elif _climbs(scope):  # out of what is asked for a token, once a client has resolved it
+            await answer(404, "not found")(scope, receive, send)
         elif self.guarded:
             await self._serve(scope, receive, send)
         elif _from_elsewhere(scope):
@@ -121,6 +123,12 @@ def _from_elsewhere(scope: Scope) -> bool:
 def _below(scope: Scope, path: str) -> Scope:
     """The scope as an application mounted at `path` gets it."""
     return {**scope, "root_path": path}
+
+
+def _climbs(scope: Scope) -> bool:
+    """Whether a segment of the path, as sent or decoded, is `.` or `..`."""
+    sent = (scope.get("raw_path") or b"").decode("latin-1")
+    return any(part in (".", "..") for path in (sent, scope["path"]) for part in path.replace("\\", "/").split("/"))
 
 
 def _target(scope: Scope) -> str:
