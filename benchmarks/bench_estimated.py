@@ -65,7 +65,7 @@ def nannyml(env: Path, reference: Batch, windows: dict[str, Batch]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "data.npz"
         parts = {"reference": reference, **windows}
-        pairs = {name: [b.probabilities[:, 1], b.labels.values] for name, b in parts.items()}  # type: ignore[index, union-attr]
+        pairs = {name: [b.probabilities[:, 1], b.labels.values] for name, b in parts.items()}
         np.savez(data, **{name: np.stack(pair) for name, pair in pairs.items()})
         command = [str(env / "bin" / "python"), str(script), str(data)]
         done = subprocess.run(

@@ -21,7 +21,7 @@ reference: reference.csv
 schema: {task: binary, classes: [n, y], positive: "y", label: label, features: {x: numeric}}
 store: sqlite:///store.db
 monitors:
-  drift: {detect: {use: ks, min_rows: 20}, window: {span: 1m, every: 1m}, alert: false}
+  drift: {detect: {use: ks, min_rows: 20}, window: [{span: 1m, every: 1m}, {span: 10m, every: 10m}], alert: false}
   performance: {metrics: [accuracy], window: {span: 1m, every: 1m}}
 """
 
@@ -100,3 +100,14 @@ def test_what_is_no_value_is_refused(value: str, tmp_path: Path, monkeypatch: py
         make_cli(), ["drift-cost", "monitors.yaml", "--drift", value, "--loss", "performance.accuracy"]
     )
     assert "write monitor.value" in str(done.exception)
+
+
+def test_a_monitor_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    pd.DataFrame({"x": np.arange(50.0), "label": ["n", "y"] * 25}).to_csv("reference.csv")
+    Path("monitors.yaml").write_text(YAML)
+    with Session("monitors.yaml", event_time=True):
+        pass
+    ask = ["drift-cost", "monitors.yaml", "--drift", "drft.p_value", "--loss", "performance.accuracy"]
+    done = CliRunner().invoke(make_cli(), ask)
+    assert "there is no monitor 'drft' with windows; did you mean 'drift'?" in str(done.exception)

@@ -138,6 +138,8 @@ def test_rows_count_less_as_they_age(restart: bool) -> None:
         assert mean == pytest.approx(expected_mean(x[known], times[known], result.end, 20.0, 5.0), rel=1e-9)
         rate = result.body["values"]["missing_rate"]["x"]
         assert rate == pytest.approx(expected_mean(1.0 - known, times, result.end, 20.0, 5.0), abs=1e-9)
+        slots = np.floor(times[times < result.end] / 5.0) * 5.0 + 5.0
+        assert result.n == round(float((2.0 ** -((result.end - slots) / 20.0)).sum())), "rounded once, not slot by slot"
     assert results[5].n < 300
 
 

@@ -33,11 +33,12 @@ def extent(window: WindowSpec) -> Extent:
 
 def drive(window: WindowSpec, ticks: Ticks, cuts: list[int], stop: int) -> list[tuple[float, float, list[int]]]:
     """What a window publishes when ticks close in the runs that `cuts` makes."""
-    sliding_window = SlidingWindow(window, 1.0, TwoStacks(merge), extent(window))
+    sliding_window = SlidingWindow(window, 1.0, TwoStacks(merge))
     found, closed = [], min(ticks, default=0) - 1
     for upto in sorted({*cuts, stop}):
         run = [span_of(t, n) for t, n in sorted(ticks.items()) if closed <= t < upto]
-        found += [(due.start, due.end, due.span.states["ticks"]) for due in sliding_window.advance(run, closed, upto)]
+        dues = sliding_window.advance(run, closed, upto, extent(window))
+        found += [(due.start, due.end, due.span.states["ticks"]) for due in dues]
         closed = max(closed, upto)
     return found
 

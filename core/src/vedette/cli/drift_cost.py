@@ -49,7 +49,7 @@ def drift_cost(
         raise FileNotFoundError(f"store: there is no store at {plan.store}: nothing was served or replayed into it")
     try:
         with store.read() as connection:
-            found = fit_drift_cost(*read_pairs(connection, plan.model, drift, loss), level)
+            found = fit_drift_cost(*read_pairs(connection, plan, drift, loss), level)
     finally:
         store.close()
     points = at or np.quantile(found.drift, np.linspace(0.0, 1.0, STEPS)).tolist()

@@ -9,11 +9,13 @@ import numpy as np
 from sqlalchemy import Connection
 
 from vedette.config import rules
+from vedette.config.faults import did_you_mean
+from vedette.config.plan import Plan
 from vedette.config.rules_tree import Value
+from vedette.engine.reduce.alerts import pick
 from vedette.store import results
 from vedette.store.results import StoredResult
 from vedette_specs import Floats
-from vedette_specs.results import Value as Shown
 
 FEWEST = 10  # pairs of windows that a map is made of
 MOST = 2000  # the latest pairs: each is left out once
@@ -70,17 +72,17 @@ def _map(x: Floats, y: Floats, at: Floats, rising: bool) -> Floats:
     return np.asarray(fitted.predict(at), dtype=np.float64)
 
 
-def read_pairs(connection: Connection, model: str, drift: str, loss: str) -> tuple[Floats, Floats]:
+def read_pairs(connection: Connection, plan: Plan, drift: str, loss: str) -> tuple[Floats, Floats]:
     """(n,) values of two monitors: of every mature window of the second, and of the last one of the first that ended by
     then and overlaps it.
 
     drift, loss: as in rules, `drift.statistic("age")`.  Raises ValueError where one is no such name.
     """
-    one, other = _named(drift), _named(loss)
-    first = _known(connection, model, one)
+    one, other = _named(drift, plan), _named(loss, plan)
+    first = _known(connection, plan, one)
     pairs = []
     ends = np.array([result.end for result, _ in first])
-    for result, value in _known(connection, model, other):
+    for result, value in _known(connection, plan, other):
         place = int(np.searchsorted(ends, result.end, side="right")) - 1
         if place >= 0 and first[place][0].end > result.start:
             pairs.append((first[place][1], value))
@@ -88,23 +90,20 @@ def read_pairs(connection: Connection, model: str, drift: str, loss: str) -> tup
     return found[:, 0], found[:, 1]
 
 
-def _named(text: str) -> Value:
+def _named(text: str, plan: Plan) -> Value:
     root = rules.parse(text).root
     if not isinstance(root, Value) or len(root.path) != 2:
         raise ValueError(f'{text!r} is no value of a monitor; write monitor.value, as in drift.statistic("age")')
+    known = [monitor.name for monitor in plan.monitors if monitor.windows]
+    if root.path[0] not in known:
+        raise ValueError(f"there is no monitor {root.path[0]!r} with windows{did_you_mean(root.path[0], known)}")
     return root
 
 
-def _known(connection: Connection, model: str, name: Value) -> Sequence[tuple[StoredResult, float]]:
+def _known(connection: Connection, plan: Plan, name: Value) -> Sequence[tuple[StoredResult, float]]:
     """Results of the monitor's first window, over all rows, with the value, by their end."""
     monitor, value = name.path
-    found = results.query(connection, model, monitor, segment="", limit=100_000, mature=True)
-    window = min((r.window for r in found), default="")
-    pairs = [(r, _number(r.body["values"].get(value), name.column)) for r in found if r.window == window]
-    return [(r, number) for r, number in pairs if number is not None and r.status == "ok"]
-
-
-def _number(value: Shown, column: str | None) -> float | None:
-    if column is not None:
-        value = value.get(column) if isinstance(value, dict) else None
-    return float(value) if isinstance(value, int | float) else None
+    window = plan.monitor(monitor).windows[0].name
+    found = results.query(connection, plan.model, monitor, window, "", limit=100_000, mature=True)
+    pairs = [(r, pick(r.body["values"], value, name.column)) for r in found if r.status == "ok"]
+    return [(r, number) for r, number in pairs if number is not None]

@@ -28,6 +28,12 @@ from vedette_specs import Batch, Fittable, Floats, Metric, Result, Schema, State
 Wanted = Estimate | list[Estimate] | None  # the option `estimate`
 
 
+def refuse_matrix(estimate: Wanted, who: str, why: str) -> None:
+    """Raises ValueError where an estimate that is no single number is asked for."""
+    if "confusion_matrix" in ([estimate] if isinstance(estimate, str) else estimate or []):
+        raise ValueError(f"{who}: estimate is {estimate!r}; a confusion_matrix {why}")
+
+
 @dataclass(frozen=True)
 class Answers:
     """Rows with probabilities and a prediction: where in the batch, (n, classes) probabilities, (n,) codes."""
@@ -88,15 +94,19 @@ class Estimating(Metric, Fittable):
         if reference.labels is None or reference.probabilities is None:
             absent = "labels" if reference.labels is None else "probabilities"
             raise ValueError(f"{self.name}: the reference has no {absent}; it learns from labels and probabilities")
-        rows = self.answers(reference)
-        classes = self.schema.classes
-        truth = class_codes(reference.labels, classes, len(reference))[rows.index]
-        known = (truth >= 0) & (truth < len(classes))
-        if np.count_nonzero(known) < 2:
+        rows, truth = self.labelled_answers(reference)
+        if len(truth) < 2:
             raise ValueError(
-                f"{self.name}: {np.count_nonzero(known)} of the reference's {len(reference)} rows have a label out of "
-                f"{list(classes)}, probabilities and a prediction; allowed: 2 or more"
+                f"{self.name}: {len(truth)} of the reference's {len(reference)} rows have a label out of "
+                f"{list(self.schema.classes)}, probabilities and a prediction; allowed: 2 or more"
             )
+        return rows, truth
+
+    def labelled_answers(self, batch: Batch) -> tuple[Answers, Codes]:
+        """The answered rows whose label is one of the classes, and these labels' codes."""
+        rows = self.answers(batch)
+        truth = class_codes(batch.labels, self.schema.classes, len(batch))[rows.index]
+        known = (truth >= 0) & (truth < len(self.schema.classes))
         return Answers(rows.index[known], rows.p[known], rows.predicted[known]), truth[known]
 
     def answers(self, batch: Batch) -> Answers:

@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from vedette.components.metrics._estimating import Answers, Wanted
-from vedette.components.metrics._expected import Codes, estimates
-from vedette.components.metrics._labels import class_codes
+from vedette.components.metrics._estimating import Wanted, refuse_matrix
+from vedette.components.metrics._expected import estimates
 from vedette.components.metrics._weights import find_column
 from vedette.components.metrics.pape import Pape
 from vedette_specs import Batch, Result, ResultContext, State, Tags
@@ -43,9 +42,7 @@ class PerformanceChange(Pape):
         min_effective: int = 300,
         sample: int = 2000,
     ) -> None:
-        named = [estimate] if isinstance(estimate, str) else estimate or []
-        if "confusion_matrix" in named:
-            raise ValueError(f"performance_change: estimate is {estimate!r}; a confusion_matrix is not split")
+        refuse_matrix(estimate, self.name, "is not split")
         super().__init__(estimate, columns, calibrate, alpha, min_effective, sample=sample)
 
     def kept_columns(self) -> tuple[str, ...]:
@@ -58,7 +55,7 @@ class PerformanceChange(Pape):
     def add(self, state: State, batch: Batch) -> State:
         self.check_fitted()
         given = self._with_inputs(batch)
-        rows, truth = self._labelled_answers(given)
+        rows, truth = self.labelled_answers(given)
         part = self.part(state, given, rows)
         part["left_out"] = len(batch) - len(truth)
         certain = np.eye(len(self.schema.classes))[truth]
@@ -69,12 +66,6 @@ class PerformanceChange(Pape):
         """Where labels come later, the inputs are among the attributes that were kept with the prediction."""
         found = {name: find_column(batch, name) for name in self.encoding_["columns"]}
         return batch.replace(inputs={name: column for name, column in found.items() if column is not None})
-
-    def _labelled_answers(self, batch: Batch) -> tuple[Answers, Codes]:
-        rows = self.answers(batch)
-        truth = class_codes(batch.labels, self.schema.classes, len(batch))[rows.index]
-        known = (truth >= 0) & (truth < len(self.schema.classes))
-        return Answers(rows.index[known], rows.p[known], rows.predicted[known]), truth[known]
 
     def result(self, state: State, ctx: ResultContext) -> Result:
         before: Mapping[str, Any] = self.reference_["realised"]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from vedette.components.metrics._domain import Domains, effective_rows
-from vedette.components.metrics._estimating import Wanted
+from vedette.components.metrics._estimating import Wanted, refuse_matrix
 from vedette.components.metrics._labels import check_classes
 from vedette.components.metrics.label_shift import LabelShift
 from vedette.components.metrics.pape import Pape
@@ -46,9 +46,7 @@ class PerformanceRange(Metric, Fittable):
         alpha: float = 0.05,
         sample: int = 2000,
     ) -> None:
-        named = [estimate] if isinstance(estimate, str) else estimate or []
-        if "confusion_matrix" in named:
-            raise ValueError(f"performance_range: estimate is {estimate!r}; a confusion_matrix has no range: see cbpe")
+        refuse_matrix(estimate, self.name, "has no range: see cbpe")
         self.estimate = estimate
         self.columns = columns
         self.calibrate = calibrate

@@ -40,7 +40,7 @@ class ResultScope:
         result = self.found.get(monitor)
         if result is None or result.status != "ok":
             return None
-        found = _pick(result.body["values"], name, column)
+        found = pick(result.body["values"], name, column)
         if found is not None:
             self.read.append(found)
         return found
@@ -48,7 +48,7 @@ class ResultScope:
     def reference(self, path: Path, column: str | None) -> float | None:
         monitor, name = self._split(path)
         segment = self.found[monitor].segment if monitor in self.found else ""
-        return _pick(self.bundle.reference_values.get((monitor, segment), {}), name, column)
+        return pick(self.bundle.reference_values.get((monitor, segment), {}), name, column)
 
     def before(self, path: Path, column: str | None, seconds: float) -> float | None:
         monitor, name = self._split(path)
@@ -59,7 +59,7 @@ class ResultScope:
             self.connection, result.model, monitor, result.window, result.segment,
             until=result.end - seconds, series=result.series, limit=1,
         )  # fmt: skip
-        return _pick(earlier[0].body["values"], name, column) if earlier and earlier[0].status == "ok" else None
+        return pick(earlier[0].body["values"], name, column) if earlier and earlier[0].status == "ok" else None
 
     def no_data(self, seconds: float) -> bool | None:
         return self.silence(seconds)
@@ -68,7 +68,8 @@ class ResultScope:
         return (path[0], path[1]) if len(path) == 2 else (self.home, path[0])
 
 
-def _pick(values: Mapping[str, Any], name: str, column: str | None) -> float | None:
+def pick(values: Mapping[str, Any], name: str, column: str | None) -> float | None:
+    """A result's value of this name, of one column where it has several; None where it is not known."""
     value = values.get(name)
     if column is not None:
         value = value.get(column) if isinstance(value, Mapping) else None

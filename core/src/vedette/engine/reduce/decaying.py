@@ -7,23 +7,27 @@ from dataclasses import dataclass, field, replace
 
 from vedette.config.plan import WindowSpec
 from vedette.engine.reduce.extents import Extent
-from vedette.engine.reduce.windows import Due, Merge, Span, join_all
+from vedette.engine.reduce.windows import Due, Merge, Span, States, join_all
 
-Scale = Callable[[Span, float], Span]
+Scale = Callable[[States, float], States]
 
 
 def decayed(spans: Sequence[Span], spec: WindowSpec, tick: float, end: int, merge: Merge, scale: Scale) -> Span | None:
     """The merger of `spans`, each row counted as 2^-(age / half-life) rows. All of a step (`every`) have one age.
 
-    So the same rows give the same number whether ticks come one by one, at once, or late.
+    So the same rows give the same number whether ticks come one by one, at once, or late. Rows and labelled rows are
+    the sums of these weights, to the nearest whole number.
     """
     every = max(1, round(spec.every / tick))
-    weighed = []
+    weighed, rows, labelled, lag = [], 0.0, 0.0, 0.0
     for slot, members in _by_slot(spans, every):
-        age = (end - (slot + 1) * every) * tick
-        if (whole := join_all(members, merge)) is not None:
-            weighed.append(scale(whole, 2.0 ** -(age / spec.half_life)))
-    return join_all(weighed, merge)
+        if (whole := join_all(members, merge)) is None:
+            continue
+        weight = 2.0 ** -((end - (slot + 1) * every) * tick / spec.half_life)
+        weighed.append(replace(whole, states=scale(whole.states, weight)))
+        rows, labelled, lag = rows + weight * whole.rows, labelled + weight * whole.labelled, lag + weight * whole.lag
+    total = join_all(weighed, merge)
+    return None if total is None else replace(total, rows=round(rows), labelled=round(labelled), lag=lag)
 
 
 def _by_slot(spans: Sequence[Span], every: int) -> Iterator[tuple[int, list[Span]]]:
@@ -39,26 +43,26 @@ class DecayingWindow:
 
     spec: WindowSpec
     tick: float
-    extent: Extent
     merge: Merge
     scale: Scale
     held: list[Span] = field(default_factory=list)
 
-    def advance(self, ticks: Sequence[Span], closed: int, stop: int) -> Iterator[Due]:
+    def advance(self, ticks: Sequence[Span], closed: int, stop: int, extent: Extent | None) -> Iterator[Due]:
+        assert extent is not None
         self.held = [*self.held, *ticks]
-        ends = {end for span in self.held for end in self.extent.ends(span.first, stop) if end > closed}
+        ends = {end for span in self.held for end in extent.ends(span.first, stop) if end > closed}
         for end in sorted(ends):
-            first = self.extent.first(end)
+            first = extent.first(end)
             inside = [span for span in self.held if first <= span.first < end]
             total = decayed(inside, self.spec, self.tick, end, self.merge, self.scale)
             if total is not None:
                 yield Due(first * self.tick, end * self.tick, total)
-        self._forget(stop)
+        self._forget(stop, stop - extent.longest)
 
-    def _forget(self, stop: int) -> None:
+    def _forget(self, stop: int, first: int) -> None:
         """Drop what no later window holds, and merge what has one age for ever."""
         every = max(1, round(self.spec.every / self.tick))
-        kept = [span for span in self.held if span.first >= stop - self.extent.longest]
+        kept = [span for span in self.held if span.first >= first]
         self.held = []
         for slot, members in _by_slot(kept, every):
             done = (slot + 1) * every <= stop

@@ -12,7 +12,7 @@ from vedette.engine.events import seed_of
 from vedette.engine.reduce.windows import Span
 from vedette_specs.codec import decode
 from vedette_specs.components import Folded, Memory, Metric, ResultContext, Tick
-from vedette_specs.results import Result, json_number
+from vedette_specs.results import Result, Status, json_number
 
 NO_REFERENCE = {"reason": "no reference"}
 _RANK = {"ok": 0, "immature": 1, "insufficient": 2}
@@ -43,15 +43,14 @@ class Evaluator:
                     merged[part.alias] = self.guard(component.merge, left[part.alias], right[part.alias])
         return merged
 
-    def scale(self, span: Span, factor: float) -> Span:
-        """A span whose rows count `factor` times as much."""
-        states = dict(span.states)
+    def scale(self, states: Mapping[str, Any], factor: float) -> dict[str, Any]:
+        """The states of the same rows, each of which counts `factor` times as much."""
+        scaled = dict(states)
         for part in self.spec.components:
             component = self.component(part)
-            if component is not None and part.alias in states:
-                states[part.alias] = self.guard(component.scale, states[part.alias], factor)
-        labelled, lag = round(span.labelled * factor), span.lag * factor
-        return Span(span.first, span.stop, round(span.rows * factor), states, labelled, lag)
+            if component is not None and part.alias in scaled:
+                scaled[part.alias] = self.guard(component.scale, scaled[part.alias], factor)
+        return scaled
 
     def result(self, span: Span, window: str, start: float, end: float, revision: int) -> Result:
         """The monitor's result on a merged span of ticks."""
@@ -59,7 +58,7 @@ class Evaluator:
         ctx = ResultContext(window, self.segment, revision, start, end, seed)
         values: dict[str, Any] = {}
         details: dict[str, Any] = {}
-        status = "ok"
+        status: Status = "ok"
         for part in self.spec.components:
             component = self.component(part)
             if component is None:
@@ -73,7 +72,7 @@ class Evaluator:
                 details[part.alias] = rest
             status = max(status, found.status, key=_RANK.__getitem__)
         n = span.labelled if span.labelled else span.rows
-        return Result(values, n, status, details)  # type: ignore[arg-type]
+        return Result(values, n, status, details)
 
     def fold(self, memory: Memory | None, states: Mapping[str, Any], tick: Tick) -> Folded | None:
         """The detector's memory after a tick; None where it has no reference."""

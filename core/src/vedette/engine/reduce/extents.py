@@ -37,7 +37,7 @@ class Running:
     every: int
 
     def ends(self, tick: int, stop: int) -> Sequence[int]:
-        return range(_multiple_after(tick, self.every), min(tick + self.longest, stop) + 1, self.every)
+        return range(multiple_after(tick, self.every), min(tick + self.longest, stop) + 1, self.every)
 
     def first(self, end: int) -> int:
         return end - self.longest
@@ -63,7 +63,7 @@ class Calendar:
 
     def ends(self, tick: int, stop: int) -> Sequence[int]:
         _, end = self._bounds(tick)
-        inner = range(_multiple_after(tick, self.every), min(end, stop + 1), self.every) if self.every else ()
+        inner = range(multiple_after(tick, self.every), min(end, stop + 1), self.every) if self.every else ()
         return [*inner, *([end] if end <= stop else [])]
 
     def first(self, end: int) -> int:
@@ -77,24 +77,19 @@ class Calendar:
         return self._last
 
 
-@dataclass
-class SinceChange:
+@dataclass(frozen=True)
+class SinceChange(Running):
     """From the last alarm of a sequential detector on, at most `longest` ticks.
 
-    alarms: ascending ticks at which an alarm's tick had ended, below the tick that is asked for.
+    alarms: (end) -> ascending ticks below `end` at which an alarm's tick had ended.
     """
 
-    longest: int
-    every: int
     alarms: Callable[[int], Sequence[int]]
-
-    def ends(self, tick: int, stop: int) -> Sequence[int]:
-        return range(_multiple_after(tick, self.every), min(tick + self.longest, stop) + 1, self.every)
 
     def first(self, end: int) -> int:
         known = self.alarms(end)
         place = bisect_right(known, end - 1)  # an alarm at the very end leaves the window before it whole
-        return max(end - self.longest, known[place - 1] if place else end - self.longest)
+        return max([end - self.longest, *known[:place][-1:]])
 
 
 def extent_of(spec: WindowSpec, tick: float, alarms: Callable[[int], Sequence[int]]) -> Extent:
@@ -112,7 +107,8 @@ def _ticks(seconds: float, tick: float) -> int:
     return max(1, round(seconds / tick))
 
 
-def _multiple_after(tick: int, every: int) -> int:
+def multiple_after(tick: int, every: int) -> int:
+    """The first multiple of `every` above `tick`: where the step that holds it ends."""
     return -(-(tick + 1) // every) * every
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from vedette.config.plan import WindowSpec
 from vedette.engine.reduce.decaying import DecayingWindow, decayed
 from vedette.engine.reduce.evaluate import Evaluator, decode_states
-from vedette.engine.reduce.extents import Extent, extent_of
+from vedette.engine.reduce.extents import Extent, extent_of, multiple_after
 from vedette.engine.reduce.windows import (
     Due,
     SlidingWindow,
@@ -61,8 +61,9 @@ class MovingWindows:
         if window.lifetime:
             yield from self._lifetime(connection, segment, window, spans, closed, upto)
         else:
-            sliding = self._sliding_window(connection, segment, window, closed, total)
-            yield from sliding.advance(spans, closed, upto)
+            extent = None if window.rows is not None else self._extent(connection, segment, window)
+            sliding = self._sliding_window(connection, segment, window, extent, closed, total)
+            yield from sliding.advance(spans, closed, upto, extent)
 
     def ended(self, connection: Connection, segment: str, window: WindowSpec, tick: int, closed: int) -> list[Run]:
         """(first, stop) of the windows by time that hold `tick` and have ended by `closed`."""
@@ -84,28 +85,22 @@ class MovingWindows:
         )
 
     def _sliding_window(
-        self, connection: Connection, segment: str, window: WindowSpec, closed: int, total: int
+        self, connection: Connection, segment: str, window: WindowSpec, extent: Extent | None, closed: int, total: int
     ) -> SlidingWindow | DecayingWindow:
         key = (segment, window.name)
-        extent = None if window.rows is not None else self._extent(connection, segment, window)
         if key not in self._sliding:
             held = spans_of(self._held(connection, segment, window, extent, closed))
-            self._sliding[key] = self._opened(segment, window, extent, held, total)
-        found = self._sliding[key]
-        if extent is not None:
-            found.extent = extent  # it reads through the connection of this step
-        return found
+            self._sliding[key] = self._opened(segment, window, held, total)
+        return self._sliding[key]
 
-    def _opened(
-        self, segment: str, window: WindowSpec, extent: Extent | None, held: list[Span], total: int
-    ) -> SlidingWindow | DecayingWindow:
+    def _opened(self, segment: str, window: WindowSpec, held: list[Span], total: int) -> SlidingWindow | DecayingWindow:
         evaluator = self._evaluator(segment)
-        if window.half_life and extent is not None:
-            return DecayingWindow(window, self.tick, extent, evaluator.merge, evaluator.scale, held)
+        if window.half_life:
+            return DecayingWindow(window, self.tick, evaluator.merge, evaluator.scale, held)
         stacks = TwoStacks(evaluator.merge)
         for span in held:
             stacks.push(span)
-        return SlidingWindow(window, self.tick, stacks, extent, total)
+        return SlidingWindow(window, self.tick, stacks, total)
 
     def _held(
         self, connection: Connection, segment: str, window: WindowSpec, extent: Extent | None, closed: int
@@ -126,7 +121,7 @@ class MovingWindows:
         whole = self._so_far(connection, segment, window, closed)
         ticks = [span.first for span in spans] + ([] if whole is None else [whole.stop - 1])
         merge = self._evaluator(segment).merge
-        for end in sorted({-(-(tick + 1) // every) * every for tick in ticks}):
+        for end in sorted({multiple_after(tick, every) for tick in ticks}):
             if not closed < end <= upto:
                 continue
             new = [span for span in spans if span.first < end]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vedette.config.plan import WindowSpec
-from vedette.engine.reduce.extents import Extent
+from vedette.engine.reduce.extents import Extent, multiple_after
 
 States = Mapping[str, Any]
 
@@ -112,7 +112,7 @@ def ended_windows(extent: Extent, tick: int, closed: int) -> list[tuple[int, int
 def ended_lifetime(spec: WindowSpec, tick_length: float, tick: int, closed: int) -> list[tuple[int, int]]:
     """Of a lifetime window, which holds `tick` for ever, the first one that has ended by `closed`."""
     every = max(1, round((spec.every or tick_length) / tick_length))
-    end = -(-(tick + 1) // every) * every
+    end = multiple_after(tick, every)
     return [(tick, end)] if end <= closed else []
 
 
@@ -120,21 +120,23 @@ def ended_lifetime(spec: WindowSpec, tick_length: float, tick: int, closed: int)
 class SlidingWindow:
     """One window of one segment, fed with closed ticks in order.
 
-    extent: of a window by time.  total_rows: rows of closed ticks so far, the clock of windows by rows.
+    total_rows: rows of closed ticks so far, the clock of windows by rows.
     """
 
     spec: WindowSpec
     tick: float
     stacks: TwoStacks
-    extent: Extent | None = None
     total_rows: int = 0
 
-    def advance(self, ticks: Sequence[Span], closed: int, stop: int) -> Iterator[Due]:
-        """Feed the ticks that close in [closed, stop) and yield the windows that end with them, in order."""
+    def advance(self, ticks: Sequence[Span], closed: int, stop: int, extent: Extent | None) -> Iterator[Due]:
+        """Feed the ticks that close in [closed, stop) and yield the windows that end with them, in order.
+
+        extent: of a window by time.
+        """
         if self.spec.rows is not None:
             yield from self._by_rows(ticks, self.spec.rows)
-        elif self.extent is not None:
-            yield from self._by_time(ticks, self.extent, closed, stop)
+        elif extent is not None:
+            yield from self._by_time(ticks, extent, closed, stop)
 
     def _by_rows(self, ticks: Sequence[Span], rows: int) -> Iterator[Due]:
         every = max(1, int(self.spec.every or rows))
