@@ -286,3 +286,12 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         "the file cannot be read: No such file or directory",
         "the file cannot be read: it is not UTF-8 text",
     ]
+
+
+@pytest.mark.parametrize("metric", ["pape", "performance_range"])
+def test_estimates_that_read_inputs_are_no_neighbours_of_metrics_that_wait_for_labels(
+    metric: str, faults: Faults
+) -> None:
+    found = faults(f"monitors: {{a: {{metrics: [log_loss, {metric}]}}}}")
+    assert any(f"5:36: {metric} reads inputs, which are gone when the labels come" in fault for fault in found), found
+    assert not any("which are gone" in fault for fault in faults(f"monitors: {{a: {{metrics: [cbpe, {metric}]}}}}"))

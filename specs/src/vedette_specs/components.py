@@ -32,6 +32,8 @@ class NotFittedError(ValueError):
 class Tags:
     """What the engine and the conformance kit need to know of a component class.
 
+    needs_inputs: reads inputs besides the prediction, probabilities or labels that it needs. Of a component that needs
+    none of these it goes without saying.
     learns: parts of the reference that `fit` reads besides inputs: labels, prediction, probabilities.
     """
 
@@ -39,6 +41,7 @@ class Tags:
     needs_labels: bool = False
     needs_prediction: bool = False
     needs_probabilities: bool = False
+    needs_inputs: bool = False
     learns: tuple[Part, ...] = ()
     needs_annotations: bool = False  # the labels of all annotators of a row, not of the first one only
     mergeable: bool = True
