@@ -11,6 +11,8 @@ from vedette.config.plan import AlertSpec
 from vedette.config.rules import Rule
 from vedette.engine.bundle import Bundle
 from vedette.engine.reduce import alerts
+from vedette.engine.reduce.last_rows import last_row
+from vedette.engine.work.accumulate import needs_labels
 from vedette.store import leases, results, series
 from vedette.store.database import Store
 from vedette.store.leases import Lease
@@ -38,21 +40,27 @@ class CrossAlerts:
         spec = next((m for m in self.bundle.plan.monitors if m.name == monitor), None)
         return spec.windows[0].name if spec is not None and spec.windows else None
 
+    def _waits(self, monitor: str) -> bool:
+        """Whether its rows are those whose labels have come."""
+        return needs_labels(self.bundle, self.bundle.plan.monitor(monitor))
+
     def _judge(self, rule: AlertSpec, lease: Lease, watermark: float) -> None:
         """At the end of every window that any of its monitors has closed since, whatever comes in one step."""
+        model = self.bundle.plan.model
         parsed = alerts.parse_rule(rule.when)
-        # a rule that reads no value is about silence, and any monitor's result breaks it
+        # a rule that reads no value is about silence, and any monitor's row breaks it
         monitors = sorted({path[0] for path in parsed.names} or {m.name for m in self.bundle.plan.monitors})
         with self.store.read() as connection:
-            running = {s.monitor: s.id for s in series.active(connection, self.bundle.plan.model)}
+            running = {s.monitor: s for s in series.active(connection, model)}
             # what a retired series said last is about another configuration
-            known = {m: running[m] for m in monitors if m in running}
+            known = {m: running[m].id for m in monitors if m in running}
+            heard = [(running[m], self._waits(m)) for m in known]
             latest = {m: self._results(connection, m, number, limit=1) for m, number in known.items()}
             newest = max((r.end for rows in latest.values() for r in rows), default=NEVER)
             times = self._times(parsed, rule, newest, watermark)
             if not times:
                 return
-            judged = results.get_alert_state(connection, self.bundle.plan.model, rule.name, "", "").judged
+            judged = results.get_alert_state(connection, model, rule.name, "", "").judged
             before = {m: self._results(connection, m, number, until=judged, limit=1) for m, number in known.items()}
             since = {m: self._results(connection, m, number, since=judged) for m, number in known.items()}
         ends = {r.end for rows in since.values() for r in rows if r.end > judged}
@@ -63,7 +71,7 @@ class CrossAlerts:
                 found = {
                     m: rows[-1] for m in known if (rows := [*before[m], *(r for r in since[m] if judged < r.end <= at)])
                 }
-                last = max((r.end for r in found.values()), default=NEVER)
+                last = last_row(connection, model, heard, at) if parsed.hears_silence else at
                 alerts.judge(connection, self.bundle, rule, found, _silence(at, last), now, self.hooks, end=at)
         self._seen[rule.name] = times[-1]
 
