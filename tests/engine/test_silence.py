@@ -1,4 +1,4 @@
-"""Rules about silence: measured from the last row, whatever the windows are, and from the deploy where none has come."""
+"""Rules about silence: from the last row, whatever the windows are, and from the deploy where none has come."""
 
 from __future__ import annotations
 
