@@ -4,7 +4,6 @@ Serve imports `build` on the cluster. No postponed annotations here: Serve reads
 """
 
 import asyncio
-import json
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -17,6 +16,7 @@ from ray.serve import Application
 
 from vedette.config.variables import expand_text
 from vedette_mlflow.asking import as_served, predictor
+from vedette_mlflow.probabilities import Probabilities
 
 DEPLOYMENT = "Model"
 ROUTES = ("/", "/invocations")
@@ -77,7 +77,7 @@ def scoring_app(model: Any, probabilities: bool = True) -> FastAPI:
     app: FastAPI = scoring_server.init(model)
     own = FastAPI()
     asked = predictor(model)
-    scores = asked.predict_proba if probabilities and hasattr(asked, "predict_proba") else None
+    scores = Probabilities(asked.predict_proba) if probabilities and hasattr(asked, "predict_proba") else None
 
     async def predict(request: Request) -> Response:
         body = await request.body()
@@ -95,7 +95,7 @@ def scoring_app(model: Any, probabilities: bool = True) -> FastAPI:
     return app
 
 
-def answer(model: Any, scores: Any, body: bytes, content_type: str) -> Any:
+def answer(model: Any, scores: Probabilities | None, body: bytes, content_type: str) -> Any:
     """MLflow's InvocationsResponse; a plain JSON answer has the probabilities of its rows beside its predictions."""
     from mlflow.pyfunc import scoring_server
 
@@ -104,8 +104,7 @@ def answer(model: Any, scores: Any, body: bytes, content_type: str) -> Any:
     found = invocations(body, content_type, seen, model.metadata.get_input_schema())
     if scores is None or found.status != 200 or not found.response.startswith('{"predictions": '):
         return found
-    added = json.dumps({"probabilities": scores(seen.data).tolist()})
-    return found._replace(response=f"{found.response[:-1]}, {added[1:]}")
+    return found._replace(response=scores.beside(found.response, seen.data))
 
 
 class _Seen:
