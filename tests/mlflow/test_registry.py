@@ -1,4 +1,4 @@
-"""Aliases, versions, bundles beside the model, and monitors that run elsewhere."""
+"""Aliases, versions, and bundles beside the model."""
 
 from __future__ import annotations
 
@@ -48,41 +48,6 @@ def test_a_bundle_that_is_logged_is_served_with_its_model(registry: Registry, tm
         assert names == ["quality", "performance"]
     finally:
         assert server.stop() == 0
-
-
-def test_monitors_that_run_elsewhere(registry: Registry, here: Here, tmp_path: Path) -> None:
-    """The tap ships to `vedette serve`; there is no /vedette beside the model."""
-    yaml = registry.yaml(tmp_path, "server: {tokens: hush}\n")
-    afar, near = tmp_path / "afar", tmp_path / "near"
-    for folder in (afar, near):
-        folder.mkdir()
-    monitors = Server(
-        [*COMMAND, "serve", str(yaml), "--port", "0"], registry.environment, afar,
-        re.compile(r"http://127\.0\.0\.1:(\d+)"),
-    )  # fmt: skip
-    served = None
-    try:
-        port = until(lambda: monitors.alive() and monitors.announced and monitors.announced.search(monitors.output()))[
-            1
-        ]
-        url = f"http://127.0.0.1:{port}"
-        code, text = here("mlflow", "serve", "-m", MODEL, "--port", "0", "--monitors-url", url, "--token", "wrong")
-        assert code == 2
-        assert "401" in text
-        served = registry.serve(near, "-m", MODEL, "--monitors-url", url, "--token", "hush").wait_ready()
-        assert served.children("vedette_mlflow.monitoring") == []
-        assert served.predict(6).status == 200
-        assert served.ask("GET", "/vedette/").status == 404
-        monitors.port = int(port)
-        headers = {"Authorization": "Bearer hush"}
-
-        def arrived() -> bool:
-            return "vedette_rows_total 6.0" in monitors.ask("GET", "/metrics", headers=headers).body.decode()
-
-        until(arrived)
-    finally:
-        codes = [server.stop() for server in (served, monitors) if server is not None]
-    assert codes == [0, 0]
 
 
 @pytest.mark.parametrize(

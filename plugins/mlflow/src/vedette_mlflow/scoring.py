@@ -51,7 +51,9 @@ def _app(model: Any, tap: LazyTap, settings: dict[str, Any]) -> App:
 
     tapped = Tapped(init(model), tap, PATHS, request_ids=not settings["strict"])
     if settings["bundle"] is None:
-        return tapped
+        from vedette_mlflow.forwarding import Forwarding
+
+        return Forwarding(tapped, settings["monitors"])
     from vedette_mlflow.control import Beside
 
     return Beside(tapped, Path(settings["bundle"]), settings["store"], model, settings["version"])
