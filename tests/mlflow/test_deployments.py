@@ -16,6 +16,8 @@ from click.testing import CliRunner
 from tests.mlflow.servers import Registry, until
 from tests.mlflow.tracking import CHAMPION, mlflow, quiet, tracking_of
 
+from vedette.config import ConfigError
+
 with quiet():
     from mlflow.deployments.cli import commands
 
@@ -284,6 +286,15 @@ def test_options_are_checked() -> None:
     ]:
         with pytest.raises(rayserve_config.BadOption, match=message):
             of("n", config)
+
+
+def test_monitors_that_cannot_be_fitted_have_their_place(registry: Registry, tmp_path: Path) -> None:
+    """Said before the cluster is asked for anything, as an error of MLflow's."""
+    yaml = registry.yaml(tmp_path, "alerts: {decay: {when: performance.acuracy < 1}}\n")
+    line = len(yaml.read_text().splitlines())
+    wanted = rayserve_config.Wanted.of("n", {"monitors": str(yaml)})
+    with tracking_of(registry.folder), quiet(), pytest.raises(ConfigError, match=rf"{yaml}:{line}:.*'accuracy'"):
+        rayserve_config.configuration(wanted, CHAMPION)
 
 
 def test_targets_and_arguments_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
