@@ -15,7 +15,7 @@ from tests.mlflow.servers import records
 from tests.mlflow.tracking import CHAMPION, Tracking, quiet
 
 from vedette_mlflow import probabilities
-from vedette_mlflow.asking import as_served
+from vedette_mlflow.inside import as_served
 
 with quiet():
     from vedette_mlflow.rayserve_app import scoring_app

@@ -7,14 +7,14 @@ import logging
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric
 from mlflow.models.evaluation import EvaluationResult, ModelEvaluator
-from mlflow.models.evaluation.artifacts import ImageEvaluationArtifact, JsonEvaluationArtifact
 
 from vedette.plugins.errors import did_you_mean
+from vedette_mlflow.inside import evaluation_artifact
 from vedette_mlflow.naming import metrics_of
 
 if TYPE_CHECKING:
@@ -116,17 +116,15 @@ def artifacts(run_id: str, found: Evaluated) -> dict[str, Any]:
         (folder / "results.json").write_text(json.dumps(body, default=str), encoding="utf-8")
         plots = save_plots(found, folder)
         client.log_artifacts(run_id, str(folder), FOLDER)
-        made["vedette_results"] = _artifact(JsonEvaluationArtifact, client, run_id, folder / "results.json")
+        made["vedette_results"] = _artifact("Json", client, run_id, folder / "results.json")
         for path in plots:
-            made[f"vedette_{path.stem}"] = _artifact(ImageEvaluationArtifact, client, run_id, path)
+            made[f"vedette_{path.stem}"] = _artifact("Image", client, run_id, path)
     return made
 
 
-def _artifact(kind: Any, client: MlflowClient, run_id: str, path: Path) -> Any:
+def _artifact(kind: Literal["Image", "Json"], client: MlflowClient, run_id: str, path: Path) -> Any:
     uri = client.get_run(run_id).info.artifact_uri
-    artifact = kind(uri=f"{uri}/{FOLDER}/{path.name}")
-    artifact._load(str(path))
-    return artifact
+    return evaluation_artifact(kind, f"{uri}/{FOLDER}/{path.name}", path)
 
 
 def _paths(config: Any) -> list[Path]:
