@@ -61,13 +61,17 @@ def test_a_bundle_that_is_logged_is_served_with_its_model(registry: Registry, tm
         (["-m", MODEL, "--monitors-url", "monitors:8200"], "http://host[:port]"),
         (["-m", MODEL, "-c", "absent.yaml"], "absent.yaml"),
         (["-m", MODEL, "--host", "0.0.0.0", "-c", "YAML"], "server.tokens"),
+        (["-m", MODEL, "-c", "YAML", "-c", "REFRESH"], "model: 'refresh' is not supported yet"),
     ],
 )
 def test_what_cannot_be_served_is_said_before_anything_runs(
     registry: Registry, here: Here, tmp_path: Path, arguments: list[str], said: str
 ) -> None:
     yaml = str(registry.yaml(tmp_path))
-    code, text = here("mlflow", "serve", "--port", "0", *(yaml if item == "YAML" else item for item in arguments))
+    refresh = tmp_path / "refresh.yaml"
+    refresh.write_text("model: {refresh: 1m}\n")
+    files = {"YAML": yaml, "REFRESH": str(refresh)}
+    code, text = here("mlflow", "serve", "--port", "0", *(files.get(item, item) for item in arguments))
     assert code in (1, 2), text
     assert said in text
 
