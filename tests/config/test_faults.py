@@ -259,6 +259,14 @@ def test_a_version_of_the_future(faults: Faults) -> None:
     assert "version: 2 is not allowed; allowed: 1" in faults("", head="version: 2\nmodel: {name: m}\n")[0]
 
 
+def test_an_alias_is_not_followed_yet(faults: Faults) -> None:
+    """Rather than unknown, since the word is one's first guess; a model that serves must not be exchanged unasked."""
+    head = 'version: 1\nmodel: {name: m, uri: "models:/m@champion", refresh: 1m}\n'
+    (found,) = faults("schema: {features: {age: numeric}}\nmonitors: {}", head=head)
+    assert found.startswith("monitors.yaml:2:45: model: 'refresh' is not supported yet")
+    assert "start again to follow it" in found
+
+
 @pytest.mark.parametrize(
     ("reference", "expected"),
     [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Self
 
@@ -336,3 +336,15 @@ class Sink(BaseComponent, ABC):
 
     def close(self) -> None:
         """Release what is held. The base class holds nothing."""
+
+
+class BatchSink(Sink):
+    """A sink to which many events cost no more than one."""
+
+    @abstractmethod
+    def emit_many(self, events: Sequence[Event]) -> None:
+        """Deliver all of them, those of a monitor and segment in their order; idempotent by `event.id`. Raises where it
+        failed: each is then given to `emit`, so that one that cannot be delivered holds up no other."""
+
+    def emit(self, event: Event) -> None:
+        self.emit_many([event])

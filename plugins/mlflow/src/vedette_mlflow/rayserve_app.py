@@ -4,7 +4,6 @@ Serve imports `build` on the cluster. No postponed annotations here: Serve reads
 """
 
 import asyncio
-import json
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +15,9 @@ from ray import serve
 from ray.serve import Application
 
 from vedette.config.variables import expand_text
-from vedette_mlflow.asking import as_served, predictor
+from vedette_mlflow.asking import predictor
+from vedette_mlflow.inside import Answer, application, as_served, invoked
+from vedette_mlflow.probabilities import Probabilities
 
 DEPLOYMENT = "Model"
 ROUTES = ("/", "/invocations")
@@ -72,12 +73,11 @@ class Model:
 def scoring_app(model: Any, probabilities: bool = True) -> FastAPI:
     """/ and /invocations predict; /ping, /health and /version are MLflow's."""
     from mlflow.exceptions import MlflowException
-    from mlflow.pyfunc import scoring_server
 
-    app: FastAPI = scoring_server.init(model)
+    app: FastAPI = application(model)
     own = FastAPI()
     asked = predictor(model)
-    scores = asked.predict_proba if probabilities and hasattr(asked, "predict_proba") else None
+    scores = Probabilities(asked.predict_proba) if probabilities and hasattr(asked, "predict_proba") else None
 
     async def predict(request: Request) -> Response:
         body = await request.body()
@@ -87,7 +87,7 @@ def scoring_app(model: Any, probabilities: bool = True) -> FastAPI:
         except MlflowException as error:
             said, status = error.serialize_as_json(), error.get_http_status_code()  # type: ignore[no-untyped-call]
             return Response(said, status, media_type="application/json")
-        return Response(found.response, found.status, media_type=found.mimetype)
+        return Response(found.text, found.status, media_type=found.media_type)
 
     for route in ROUTES:
         own.post(route)(predict)
@@ -95,17 +95,13 @@ def scoring_app(model: Any, probabilities: bool = True) -> FastAPI:
     return app
 
 
-def answer(model: Any, scores: Any, body: bytes, content_type: str) -> Any:
-    """MLflow's InvocationsResponse; a plain JSON answer has the probabilities of its rows beside its predictions."""
-    from mlflow.pyfunc import scoring_server
-
-    invocations: Any = scoring_server.invocations
+def answer(model: Any, scores: Probabilities | None, body: bytes, content_type: str) -> Answer:
+    """MLflow's answer; one of plain JSON has the probabilities of its rows beside its predictions."""
     seen = _Seen(model)
-    found = invocations(body, content_type, seen, model.metadata.get_input_schema())
-    if scores is None or found.status != 200 or not found.response.startswith('{"predictions": '):
+    found = invoked(body, content_type, seen)
+    if scores is None or found.status != 200 or not found.text.startswith('{"predictions": '):
         return found
-    added = json.dumps({"probabilities": scores(seen.data).tolist()})
-    return found._replace(response=f"{found.response[:-1]}, {added[1:]}")
+    return found._replace(text=scores.beside(found.text, seen.data))
 
 
 class _Seen:
