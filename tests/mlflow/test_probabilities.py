@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import httpx
@@ -29,9 +30,9 @@ def model(tracking: Tracking) -> Any:
         return as_served(CHAMPION)
 
 
-def ask(model: Any, with_probabilities: bool = True) -> dict[str, Any]:
+def ask(model: Any, with_probabilities: bool = True, classes: Sequence[str] = ()) -> dict[str, Any]:
     async def asked() -> httpx.Response:
-        transport = httpx.ASGITransport(scoring_app(model, with_probabilities))
+        transport = httpx.ASGITransport(scoring_app(model, with_probabilities, classes))
         async with httpx.AsyncClient(transport=transport, base_url="http://model") as client:
             return await client.post("/invocations", json=BODY)
 
@@ -48,6 +49,19 @@ def test_probabilities_stand_beside_predictions(model: Any) -> None:
     assert shares.shape == (3, 2)
     assert shares.sum(axis=1) == pytest.approx(1.0)
     assert ask(model, with_probabilities=False) == {"predictions": found["predictions"]}
+
+
+def test_probabilities_are_in_the_order_of_the_schema_s_classes(model: Any) -> None:
+    own = ask(model)["probabilities"]
+    names = [str(name) for name in model.get_raw_model().classes_]
+    assert ask(model, classes=names)["probabilities"] == own
+    assert ask(model, classes=names[::-1])["probabilities"] == [row[::-1] for row in own]
+
+
+def test_a_model_of_other_classes_answers_no_probabilities(model: Any, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "vedette.mlflow"):
+        assert list(ask(model, classes=["up", "down"])) == ["predictions"]
+    assert "schema.classes are ['up', 'down']" in caplog.text
 
 
 def raises(_: Any) -> Any:

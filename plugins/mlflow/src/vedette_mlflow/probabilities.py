@@ -6,10 +6,12 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+
+from vedette.engine.explain.gateway_local import class_order
 
 TOLD_EVERY = 60.0  # seconds between warnings
 log = logging.getLogger("vedette.mlflow")
@@ -18,14 +20,29 @@ log = logging.getLogger("vedette.mlflow")
 class Probabilities:
     """Asks a classifier's `predict_proba`; where that fails, the answer stays as it is, and the failure is counted.
 
-    failed: answers that had to do without.
+    order: columns in the order of the answer; None: as they are.  failed: answers that had to do without.
     """
 
-    def __init__(self, predict_proba: Callable[[Any], Any]) -> None:
+    def __init__(self, predict_proba: Callable[[Any], Any], order: Sequence[int] | None = None) -> None:
         self.failed = 0
         self._predict_proba = predict_proba
+        self._order = order
         self._lock = threading.Lock()
         self._told_at: float | None = None
+
+    @classmethod
+    def of(cls, asked: Any, classes: Sequence[str]) -> Probabilities | None:
+        """Of a predictor; None where it gives none, or has other classes than `classes` (any where that is empty)."""
+        if not hasattr(asked, "predict_proba"):
+            return None
+        order = class_order(asked.classes_, classes) if classes else None
+        if classes and order is None:
+            log.warning(
+                "the model's classes are %s, schema.classes are %s: no probabilities are answered",
+                list(asked.classes_), list(classes),
+            )  # fmt: skip
+            return None
+        return cls(asked.predict_proba, order)
 
     def beside(self, answer: str, data: Any) -> str:
         """`answer`, MLflow's {"predictions": [...]}, with the probabilities of the rows in `data`. Never raises."""
@@ -43,7 +60,7 @@ class Probabilities:
             raise ValueError(f"predict_proba gave shape {found.shape}, not ({rows}, classes)")
         if not ((found >= 0) & (found <= 1 + 1e-6)).all():
             raise ValueError("predict_proba gave values that are not in [0, 1]")
-        values: list[list[float]] = found.tolist()
+        values: list[list[float]] = (found if self._order is None else found[:, self._order]).tolist()
         return values
 
     def _count(self, error: Exception) -> None:

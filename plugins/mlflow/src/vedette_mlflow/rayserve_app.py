@@ -5,7 +5,7 @@ Serve imports `build` on the cluster. No postponed annotations here: Serve reads
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -26,7 +26,7 @@ ROUTES = ("/", "/invocations")
 class Args(BaseModel):
     """model_uri: of one version.  tracking_uri: its variables are the cluster's.  version: for those who look.
 
-    probabilities: also answer them, where the model has them.
+    probabilities: also answer them, where the model has them.  classes: in whose order; empty: in the model's own.
     """
 
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
@@ -37,6 +37,7 @@ class Args(BaseModel):
     cpus: NonNegativeFloat = 1.0
     queued: PositiveInt = 256
     probabilities: bool = True
+    classes: list[str] = Field(default_factory=list)
     flavor: str = Field(default="python_function")
 
 
@@ -65,19 +66,21 @@ class Model:
             mlflow.set_tracking_uri(expand_text(args["tracking_uri"], os.environ))
         self.model = as_served(args["model_uri"])
         self.probabilities = args["probabilities"]
+        self.classes = args["classes"]
 
     def __serve_build_asgi_app__(self) -> FastAPI:
-        return scoring_app(self.model, self.probabilities)
+        return scoring_app(self.model, self.probabilities, self.classes)
 
 
-def scoring_app(model: Any, probabilities: bool = True) -> FastAPI:
-    """/ and /invocations predict; /ping, /health and /version are MLflow's."""
+def scoring_app(model: Any, probabilities: bool = True, classes: Sequence[str] = ()) -> FastAPI:
+    """/ and /invocations predict; /ping, /health and /version are MLflow's. classes: in whose order probabilities are
+    answered, since who reads a list goes by the schema's."""
     from mlflow.exceptions import MlflowException
 
     app: FastAPI = application(model)
     own = FastAPI()
     asked = predictor(model)
-    scores = Probabilities(asked.predict_proba) if probabilities and hasattr(asked, "predict_proba") else None
+    scores = Probabilities.of(asked, classes) if probabilities else None
 
     async def predict(request: Request) -> Response:
         body = await request.body()

@@ -79,6 +79,7 @@ def configuration(wanted: Wanted, uri: str | None, before: Mapping[str, Any] | N
         model_args |= {"model_uri": resolved.uri, "version": resolved.version}
     bundle, store = _bundle(wanted, resolved, model_args, before)
     store_bundle(bundle)
+    model_args["classes"] = list(bundle.plan.schema.classes)
     app: dict[str, Any] = {
         "name": wanted.name,
         "route_prefix": wanted.options.get("route", old["route_prefix"] if old else f"/{wanted.name}"),
