@@ -109,7 +109,7 @@ def with_labels(result: Result, span: Span, labels: LabelsSpec, end: float, wate
         "lag": span.lag / span.labelled if span.labelled else None,
         "mature": mature,
     }
-    return Result(result.values, result.n, status, {**result.details, "labels": facts})
+    return Result(result.values, span.labelled, status, {**result.details, "labels": facts})
 
 
 @dataclass(frozen=True)
