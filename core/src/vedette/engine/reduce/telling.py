@@ -6,7 +6,9 @@ That an alert is pending is in the history alone: it may go away as it came, and
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -47,6 +49,19 @@ def announce(
         return replace(after, told=before.told, withheld=withheld), event
     outbox.put(connection, bundle.plan, event, now, hooks)
     return replace(after, told=alert.state, withheld=""), event
+
+
+def resolve(
+    connection: Connection, bundle: Bundle, body: Mapping[str, Any], state: AlertState, reason: str, now: float
+) -> None:
+    """End a live alert that no evaluation will end. body: the alert, as stored.  reason: for its details."""
+    fields = {k: v for k, v in body.items() if k in Alert.__dataclass_fields__}
+    alert = Alert(**{**fields, "state": "resolved", "details": {**body.get("details", {}), "reason": reason}})
+    ended = AlertState(judged=state.judged, memory=state.memory)
+    if state.state == "firing":
+        ended, _ = announce(connection, bundle, alert, state, ended, now, now, bundle.listened)
+    model = bundle.plan.model
+    results.put_alert_state(connection, model, alert.rule, alert.segment, alert.window, ended, alert.to_json())
 
 
 class Withheld:
