@@ -1,4 +1,4 @@
-"""Alerts that nothing is heard of any more: of a region or a version that has no traffic, nobody would ever end them."""
+"""Alerts that nothing is heard of any more: of a region without traffic, nobody would ever end them."""
 
 from __future__ import annotations
 
