@@ -30,6 +30,7 @@ from vedette.engine.tap.transport import HttpTransport
 from vedette_bentoml import graph
 from vedette_bentoml.labelling import Labels, Target
 from vedette_bentoml.local import LocalMonitors
+from vedette_bentoml.positions import place
 
 log = logging.getLogger("vedette.bentoml")
 OPTIONS = ("config", "url", "token")
@@ -43,7 +44,8 @@ class VedetteMonitor(graph.MonitorBase[Any]):
 
     Features become inputs, the prediction (or several: their names say what they are, such as `prediction` and
     `probability`) the answer, and targets labels. A record belongs to the request that is being served: its
-    X-Request-Id, or the id that BentoML returns in X-BentoML-Request-ID.
+    X-Request-Id, or the id that BentoML returns in X-BentoML-Request-ID; rows of several records in one request are
+    numbered on, in the records' order.
 
     config: monitors.yaml, relative to the working directory; or a mapping of monitors' names to such files.
     url: of monitors that run elsewhere, instead.  token: with scope `write`; may name variables, as in `${TOKEN}`.
@@ -57,6 +59,7 @@ class VedetteMonitor(graph.MonitorBase[Any]):
         super().__init__(name)
         self.tap: Tap | None = None
         self.labels: Target | None = None
+        self._target = name
         self._lock = threading.Lock()
         try:
             self._open({key: value for key, value in options.items() if key not in _DEFAULTS})
@@ -91,6 +94,7 @@ class VedetteMonitor(graph.MonitorBase[Any]):
         url, config = options.get("url"), self._config(options.get("config"))
         if (url is None) == (config is None):
             raise ValueError("monitoring.options: give exactly one of `config` and `url`")
+        self._target = str(url or config)
         if url is not None:
             from vedette.config.variables import expand_text
 
@@ -117,19 +121,24 @@ class VedetteMonitor(graph.MonitorBase[Any]):
         roles = {name: (self.columns_schema or {}).get(name, {}).get("role") for name in columns}
         headers = graph.request_headers()
         given = headers.get(b"x-request-id", b"").decode("latin-1")
-        identity = given or graph.own_request_id() or tap.new_id()
+        scope = graph.request_scope()
+        known = given or graph.own_request_id() if scope is not None else None
+        identity = known or tap.new_id()  # nothing tells records outside of a request apart but an id of their own
         features = {name: values for name, values in columns.items() if roles[name] == "feature"}
         answers = {name: values for name, values in columns.items() if roles[name] == "prediction"}
+        targets = [values for name, values in columns.items() if roles[name] == "target"]
+        rows, labels = (max(map(len, part), default=0) for part in (features.values(), targets))
+        first = place(scope, self._target, rows, labels)
         if features:
             answer: Any = next(iter(answers.values())) if len(answers) == 1 else (answers or None)
             call = Call(
                 args=(features,), response=answer, headers=headers,
-                time=time.time(), request_id=identity,
+                time=time.time(), request_id=identity, first_row=first,
             )  # fmt: skip
             tap.offer(call)
-        for name, values in columns.items():
-            if roles[name] == "target" and self.labels is not None:
-                self.labels.put(identity, values)
+        if self.labels is not None:
+            for values in targets:
+                self.labels.put(identity, values, first)
 
 
 _DEFAULTS = ("log_config_file", "log_path")  # BentoML's options of its own monitor, which are always given
