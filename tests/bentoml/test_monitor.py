@@ -135,11 +135,8 @@ def test_records_in_a_loop_keep_their_own_labels(tmp_path: Path) -> None:
             body = {"instances": asked[name], "labels": labels[name]}
             return bento.http.post("/predict", json=body, headers={"x-request-id": name}).json()
 
-        assert ask("m-0") == predicted["m-0"]
-        with ThreadPoolExecutor(4) as pool:
-            assert dict(zip(list(asked)[1:], pool.map(ask, list(asked)[1:]), strict=True)) == {
-                name: predicted[name] for name in list(asked)[1:]
-            }
+        with ThreadPoolExecutor(4) as pool:  # the first ones, too: BentoML imports the monitor while it serves them
+            assert dict(zip(asked, pool.map(ask, asked), strict=True)) == predicted
         store = Store(f"sqlite:///{tmp_path / 'vedette.db'}")
         service = Service(store, prepared(config))
 
