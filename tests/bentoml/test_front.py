@@ -64,10 +64,17 @@ def test_requests_and_answers_are_handed_on(tmp_path: Path) -> None:
     assert request.endswith(b"{}")
 
 
-@pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_connection_that_breaks_is_tried_once_more(method: str, tmp_path: Path) -> None:
-    answer, requests = asked(tmp_path, 1, method, "/vedette/metrics")
+@pytest.mark.parametrize(("method", "path"), [("GET", "metrics"), ("HEAD", "metrics"), ("POST", "explain")])
+def test_a_connection_that_breaks_is_tried_once_more(method: str, path: str, tmp_path: Path) -> None:
+    answer, requests = asked(tmp_path, 1, method, f"/vedette/{path}")
     assert (answer.status_code, len(requests)) == (200, 2)
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "feedback"), ("POST", "api/silences"), ("DELETE", "x")])
+def test_what_writes_is_not_sent_twice(method: str, path: str, tmp_path: Path) -> None:
+    """The worker may have stored it before it died."""
+    answer, requests = asked(tmp_path, 1, method, f"/vedette/{path}")
+    assert (answer.status_code, len(requests)) == (503, 1)
 
 
 def test_monitors_that_do_not_answer_are_told(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import re
 import time
 from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,30 @@ class Income:
             monitor.log_batch(chances, "probability", "prediction", "numerical")
             monitor.log_batch(labels, "label", "target", "categorical")
         return found
+"""
+LOOP = """
+from concurrent.futures import ThreadPoolExecutor
+
+import bentoml
+
+from vedette.testing.platforms.model import answer
+
+
+def record(row: dict, label: str) -> str:
+    found = answer([row])["predictions"][0]
+    with bentoml.monitor("income") as monitor:
+        for name in ("a", "b", "c"):
+            monitor.log(row[name], name, "feature", "numerical")
+        monitor.log(found, "prediction", "prediction", "categorical")
+        monitor.log(label, "label", "target", "categorical")
+    return found
+
+
+@bentoml.service(threads=4)
+class Income:
+    @bentoml.api
+    def predict(self, instances: list[dict[str, float | None]], labels: list[str]) -> list[str]:
+        return [record(row, label) for row, label in zip(instances, labels)]
 """
 REQUESTS, ROWS = 40, 25
 
@@ -87,6 +112,44 @@ def test_by_configuration_alone(tmp_path: Path) -> None:
         assert [row["prediction"] for row in stored] == answer(rows)["predictions"]
         assert np.allclose([row["probabilities"] for row in stored], answer(rows)["probabilities"])
         assert all(abs(row["time"] - time.time()) < 600 for row in stored)
+    store.close()
+
+
+def test_records_in_a_loop_keep_their_own_labels(tmp_path: Path) -> None:
+    """One record a row: they share their request's id, and requests are served at the same time."""
+    config = write_config(tmp_path)
+    config.write_text(config.read_text().replace("accuracy, log_loss", "accuracy"))
+    (tmp_path / "loop_service.py").write_text(LOOP)
+    kind = "vedette_bentoml.monitor.VedetteMonitor"
+    monitoring = {"enabled": True, "type": kind, "options": {"config": str(config)}}
+    (tmp_path / "bentoml.yaml").write_text(yaml.safe_dump({"services": {"Income": {"monitoring": monitoring}}}))
+    env = environment(tmp_path / "home", BENTOML_CONFIG=str(tmp_path / "bentoml.yaml"))
+    asked = {f"m-{number}": make_rows(ROWS, seed=number) for number in range(8)}
+    labels = {name: make_labels(rows, number) for number, (name, rows) in enumerate(asked.items())}
+    predicted = {name: answer(rows)["predictions"] for name, rows in asked.items()}
+    right = sum(p == t for name in asked for p, t in zip(predicted[name], labels[name], strict=True))
+    total = len(asked) * ROWS
+    with Bento("loop_service:Income", tmp_path, env, monitored=False) as bento:
+
+        def ask(name: str) -> Any:
+            body = {"instances": asked[name], "labels": labels[name]}
+            return bento.http.post("/predict", json=body, headers={"x-request-id": name}).json()
+
+        with ThreadPoolExecutor(4) as pool:  # the first ones, too: BentoML imports the monitor while it serves them
+            assert dict(zip(asked, pool.map(ask, asked), strict=True)) == predicted
+        store = Store(f"sqlite:///{tmp_path / 'vedette.db'}")
+        service = Service(store, prepared(config))
+
+        def latest() -> Any:
+            return {m["name"]: m for m in service.monitors()}["performance"]
+
+        def judged() -> bool:
+            found = latest()
+            return bool(found["labelled_rows"] == total and found["latest"]["values"]["accuracy"] == right / total)
+
+        wait_for(judged, timeout=60.0, what=lambda: f"{right}/{total}: {latest()}\n{service.counters()}")
+    for name in asked:
+        assert [row["prediction"] for row in service.prediction(name)] == predicted[name]
     store.close()
 
 
@@ -179,7 +242,7 @@ class TestLabels:
         labels = Labels(posted.extend)
         labels.put("r-1", [np.float64(1.0), "yes"])
         labels.close(10)
-        assert posted == [{"id": "r-1", "labels": [1.0, "yes"]}]
+        assert posted == [{"id": "r-1", "row": 0, "labels": [1.0, "yes"]}]
         assert type(posted[0]["labels"][0]) is float
 
     def test_a_store_that_is_away_is_tried_again(self) -> None:

@@ -26,6 +26,7 @@ _HOP = frozenset({b"connection", b"keep-alive", b"transfer-encoding", b"te", b"t
 _OURS = frozenset({b"content-length", b"accept-encoding"})  # the client that asks for us sets its own
 KEPT = httpx.Limits(keepalive_expiry=2.0)  # less than a server of BentoML keeps a connection: 5 s
 _BROKEN = (httpx.NetworkError, httpx.RemoteProtocolError)
+_SAFE = ("GET", "HEAD", "OPTIONS")
 _FORWARDED = (b"x-forwarded-for", b"forwarded")
 
 
@@ -86,7 +87,8 @@ class Front:
     async def _asked(self, scope: Scope, body: bytes, url: str, path: str | None) -> httpx.Response:
         """Once more where a connection breaks: its worker may have died, and others have not.
 
-        Nothing comes twice of it: of labels that were stored already, the later are the same.
+        What writes is not repeated unless no connection was made: a worker may have stored it and died before it said
+        so, and labels without a time of their own, or a silence, would be there twice. The client gets 503, and knows.
         """
         headers = [*_kept(scope["headers"], _HOP | _OURS), (b"accept-encoding", b"identity")]
         client = self._client(url, path)
@@ -97,7 +99,9 @@ class Front:
         )  # fmt: skip
         try:
             return await client.send(asked)
-        except _BROKEN:
+        except _BROKEN as error:
+            if not (isinstance(error, httpx.ConnectError) or scope["method"] in _SAFE or self._explains(scope)):
+                raise
             return await client.send(asked)
 
     def _explains(self, scope: Scope) -> bool:

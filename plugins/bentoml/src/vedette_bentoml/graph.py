@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
@@ -170,6 +170,12 @@ def request_headers() -> dict[Any, Any]:
     """Headers (bytes) of the request that is being served; empty outside of one."""
     request = _request_var.get(None)
     return {} if request is None else dict(request.scope["headers"])
+
+
+def request_scope() -> MutableMapping[str, Any] | None:
+    """ASGI scope of the request that is being served, the same object everywhere in it; None outside of one."""
+    request = _request_var.get(None)
+    return None if request is None else request.scope
 
 
 def own_request_id() -> str | None:

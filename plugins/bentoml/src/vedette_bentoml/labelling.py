@@ -23,7 +23,7 @@ Post = Callable[[list[Item]], None]
 class Target(Protocol):
     """Where labels go."""
 
-    def put(self, request: str, labels: list[Any]) -> None: ...
+    def put(self, request: str, labels: list[Any], row: int = 0) -> None: ...
 
     def close(self, timeout: float) -> None: ...
 
@@ -57,12 +57,12 @@ class Labels:
 
         return cls(post)
 
-    def put(self, request: str, labels: list[Any]) -> None:
-        """Never waits."""
+    def put(self, request: str, labels: list[Any], row: int = 0) -> None:
+        """Never waits. row: that the first of the labels belongs to."""
         if self._thread is None:
             self._start()
         try:
-            self._waiting.put_nowait({"id": request, "labels": [_plain(label) for label in labels]})
+            self._waiting.put_nowait({"id": request, "row": row, "labels": [_plain(label) for label in labels]})
         except queue.Full:
             self.dropped += len(labels)
             if self.dropped == len(labels):

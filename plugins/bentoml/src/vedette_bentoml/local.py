@@ -68,7 +68,9 @@ class LocalMonitors:
         bundle = prepared(self.config, registry)
         if self._store is None:
             self._store = Store(bundle.plan.store)
-        runtime = Runtime(self._store, bundle, registry).start()
-        self._runtime = runtime
-        self._service = Service(self._store, bundle, None, bundle.plan.model_version or "")
-        self._inner = InProcessTransport(runtime.workers, TapPlan.of(bundle.plan, bundle.digest))
+        # what can fail comes first: a runtime that is started and then lost would work on beside the next one
+        service = Service(self._store, bundle, None, bundle.plan.model_version or "")
+        plan = TapPlan.of(bundle.plan, bundle.digest)
+        self._runtime = Runtime(self._store, bundle, registry).start()
+        self._service = service
+        self._inner = InProcessTransport(self._runtime.workers, plan)

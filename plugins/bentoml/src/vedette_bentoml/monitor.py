@@ -1,160 +1,24 @@
-"""For users of `bentoml.monitor`: all monitors by configuration alone.
+"""The name that BentoML's configuration gives: `vedette_bentoml.monitor.VedetteMonitor` (see `recording`).
 
-::
-
-    services:
-      Income:
-        monitoring:
-          enabled: true
-          type: vedette_bentoml.monitor.VedetteMonitor
-          options: {config: monitors.yaml}
-
-`config` alone runs the monitors in threads of the model's own process: nothing else has to be deployed, at the price of
-their CPU time, and each worker of the model is one more replica on the same store. With `url` the rows go to monitors
-that run elsewhere (`vedette serve`, Ray Serve, a watched bento), and this process only encodes and sends.
+BentoML imports it while it serves the first request, and looks into `sys.modules` for it: a request that is served at
+the same time meets a module that is half imported. Without what stands first here, that request would fail.
 """
 
 from __future__ import annotations
 
-import logging
-import os
-import threading
-import time
-from collections import deque
-from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vedette.engine.capture.call import Call
-from vedette.engine.tap.tap import Tap
-from vedette.engine.tap.transport import HttpTransport
-from vedette_bentoml import graph
-from vedette_bentoml.labelling import Labels, Target
-from vedette_bentoml.local import LocalMonitors
 
-log = logging.getLogger("vedette.bentoml")
-OPTIONS = ("config", "url", "token")
-CLOSE_TIMEOUT = 15.0  # monitors that have just been asked for the first time take some seconds to start
-_opened: list[VedetteMonitor] = []
-_opening = threading.Lock()
+def __getattr__(name: str) -> Any:
+    """What is not there yet, once the thread that imports this module has done so."""
+    from importlib import import_module
+
+    import_module(__name__)  # waits for that thread; returns at once in that thread, and where all is imported
+    if name not in globals():
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return globals()[name]
 
 
-class VedetteMonitor(graph.MonitorBase[Any]):
-    """Records of `bentoml.monitor(name)` as calls for a tap.
+from vedette_bentoml.recording import VedetteMonitor  # noqa: E402 - see above
 
-    Features become inputs, the prediction (or several: their names say what they are, such as `prediction` and
-    `probability`) the answer, and targets labels. A record belongs to the request that is being served: its
-    X-Request-Id, or the id that BentoML returns in X-BentoML-Request-ID.
-
-    config: monitors.yaml, relative to the working directory; or a mapping of monitors' names to such files.
-    url: of monitors that run elsewhere, instead.  token: with scope `write`; may name variables, as in `${TOKEN}`.
-
-    An option that is wrong is logged: monitoring is off then, and the model is served all the same.
-    """
-
-    PRESERVED_COLUMNS = ("timestamp", "request_id", "trace_id")  # as BentoML's own monitor keeps them
-
-    def __init__(self, name: str, **options: Any) -> None:
-        super().__init__(name)
-        self.tap: Tap | None = None
-        self.labels: Target | None = None
-        self._lock = threading.Lock()
-        try:
-            self._open({key: value for key, value in options.items() if key not in _DEFAULTS})
-        except Exception as error:  # this runs while a request is served, and the model must not suffer
-            log.error("bentoml.monitor(%r) is not monitored: %s", name, error)
-
-    def export_schema(self, columns_schema: dict[str, dict[str, str]]) -> None:
-        """The columns' roles are kept by MonitorBase."""
-
-    def export_data(self, datas: dict[str, deque[Any]]) -> None:
-        """Hand the record to the tap. Never raises, never waits."""
-        tap = self.tap
-        if tap is None:
-            return
-        try:
-            self._export(tap, {name: list(values) for name, values in datas.items()})
-        except Exception as error:  # the model must not suffer
-            log.error("a record of bentoml.monitor(%r) is lost: %s: %s", self.name, type(error).__name__, error)
-
-    def close(self, timeout: float = CLOSE_TIMEOUT) -> None:
-        """Ship, or count as lost, what is left."""
-        with self._lock:
-            tap, self.tap = self.tap, None
-        if tap is not None:
-            tap.close(timeout)
-        if self.labels is not None:
-            self.labels.close(timeout)
-
-    def _open(self, options: Mapping[str, Any]) -> None:
-        if unknown := set(options) - set(OPTIONS):
-            raise ValueError(f"monitoring.options: unknown {sorted(unknown)}; allowed: {', '.join(OPTIONS)}")
-        url, config = options.get("url"), self._config(options.get("config"))
-        if (url is None) == (config is None):
-            raise ValueError("monitoring.options: give exactly one of `config` and `url`")
-        if url is not None:
-            from vedette.config.variables import expand_text
-
-            token = options.get("token")
-            token = None if token is None else expand_text(str(token), os.environ)
-            self.labels = Labels.over_http(str(url), token)
-            self.tap = Tap(HttpTransport(str(url), token))
-        else:
-            monitors = LocalMonitors(config)
-            self.labels = Labels(monitors.feedback)
-            self.tap = Tap(monitors)
-        with _opening:
-            _opened.append(self)
-        _close_with_service()
-
-    def _config(self, config: Any) -> Any:
-        if not isinstance(config, Mapping):
-            return config
-        if self.name not in config:
-            raise ValueError(f"monitoring.options.config: no file for {self.name!r}; there are: {', '.join(config)}")
-        return config[self.name]
-
-    def _export(self, tap: Tap, columns: dict[str, list[Any]]) -> None:
-        roles = {name: (self.columns_schema or {}).get(name, {}).get("role") for name in columns}
-        headers = graph.request_headers()
-        given = headers.get(b"x-request-id", b"").decode("latin-1")
-        identity = given or graph.own_request_id() or tap.new_id()
-        features = {name: values for name, values in columns.items() if roles[name] == "feature"}
-        answers = {name: values for name, values in columns.items() if roles[name] == "prediction"}
-        if features:
-            answer: Any = next(iter(answers.values())) if len(answers) == 1 else (answers or None)
-            call = Call(
-                args=(features,), response=answer, headers=headers,
-                time=time.time(), request_id=identity,
-            )  # fmt: skip
-            tap.offer(call)
-        for name, values in columns.items():
-            if roles[name] == "target" and self.labels is not None:
-                self.labels.put(identity, values)
-
-
-_DEFAULTS = ("log_config_file", "log_path")  # BentoML's options of its own monitor, which are always given
-
-
-def _close_with_service() -> None:
-    """BentoML's processes end by a signal, so that nothing of atexit runs: the service's shutdown closes the taps."""
-    try:
-        import bentoml
-
-        instance = bentoml.get_current_service()
-    except Exception:  # not in a service (a script, a test): the tap closes itself at the end of the process
-        return
-
-    async def stop(self: Any) -> None:
-        import anyio.to_thread
-
-        for monitor in _taken():
-            await anyio.to_thread.run_sync(monitor.close)
-
-    graph.add_stop_hook(instance, "_vedette_monitors_stop", stop)
-
-
-def _taken() -> Sequence[VedetteMonitor]:
-    with _opening:
-        taken = list(_opened)
-        _opened.clear()
-    return taken
+__all__ = ["VedetteMonitor"]

@@ -37,6 +37,7 @@ class Call:
     response: bytes, JSON-like values, arrays, a DataFrame, or an object with a `body` (starlette's Response).
     headers: of the request; names in any case.   time: seconds since the epoch, stamped by the tap when None.
     attributes: values known to the platform (model version, ...), one for all rows or one a row.
+    first_row: number of the call's first row in the request, where several calls make up one request.
     Objects are kept by reference until the flusher has read them: a model must not change them after it answered.
     """
 
@@ -49,6 +50,7 @@ class Call:
     time: float | None = None
     request_id: str | None = None
     attributes: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
+    first_row: int = 0
 
 
 def failed(call: Call) -> bool:

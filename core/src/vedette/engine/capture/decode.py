@@ -27,7 +27,10 @@ _ID_HEADERS = ("x-request-id", "ce-requestid", "ce-id", "seldon-puid")
 
 @dataclass(slots=True)
 class Rows:
-    """One call's rows, read but not yet converted. ids and times: one for all rows, or one a row."""
+    """One call's rows, read but not yet converted. ids and times: one for all rows, or one a row.
+
+    first: number of the first row in its request.
+    """
 
     count: int
     columns: Columns
@@ -36,6 +39,7 @@ class Rows:
     ids: str | list[str] | None
     times: float | list[float] | None
     attributes: dict[str, list[Any]]
+    first: int = 0
 
     def layout(self) -> tuple[Any, ...]:
         """Calls of the same layout can share a batch."""
@@ -116,6 +120,7 @@ def read(call: Call, schema: Schema, capture: CaptureSpec, redact: Collection[st
             ids=_ids(view, rows, capture),
             times=_times(view, rows, capture),
             attributes=_attributes(view, rows, capture, redact),
+            first=call.first_row,
         )
     except RecursionError as error:
         raise Undecodable("call", "values nested too deeply", "rows of plain values") from error
@@ -274,9 +279,10 @@ def _spread(items: Sequence[Any], parts: Sequence[Rows], dtype: Any) -> Any:
 
 def _indexes(parts: Sequence[Rows]) -> Any:
     """Index in the request; 0 where every row has an id of its own."""
-    one = [
-        np.zeros(p.count, np.int32) if isinstance(p.ids, list) else np.arange(p.count, dtype=np.int32) for p in parts
-    ]
+    one = [np.arange(p.first, p.first + p.count, dtype=np.int32) for p in parts]
+    for index, part in zip(one, parts, strict=True):
+        if isinstance(part.ids, list):
+            index[:] = 0
     return one[0] if len(one) == 1 else np.concatenate(one)
 
 
