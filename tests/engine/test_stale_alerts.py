@@ -46,6 +46,21 @@ def test_what_fires_without_another_row_is_resolved_after_a_day_and_its_window()
     assert set(live(engine).values()) == {"firing"}, "traffic that comes back is judged as ever"
 
 
+def test_where_nobody_has_looked_in_a_long_pause_the_next_result_ends_the_old_alert_first() -> None:
+    """So that a replay says what was said live."""
+    spec = monitor("stats", metric("moments"), windows=[tumbling(3600.0)], alert=HIGH)
+    engine = Harness(plan_of(spec))
+    for _ in range(2):
+        engine.send(40, shift=9.0)
+        engine.time(3600.0)
+        engine.reduce(engine.store.time)
+        engine.time(3 * DAY)
+    fired, over, again = engine.alerts()
+    assert [a["state"] for a in (fired, over, again)] == ["firing", "resolved", "firing"]
+    assert over["time"] == fired["time"] + DAY + 3600.0
+    assert over["details"]["reason"] == "no_data"
+
+
 def test_labels_that_may_still_come_are_waited_for() -> None:
     rule = AlertSpec("acc", "accuracy < 0.9", "acc")
     spec = monitor("acc", metric("accuracy"), windows=[tumbling(60.0)], alert=rule)

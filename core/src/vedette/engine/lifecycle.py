@@ -116,4 +116,4 @@ def _resolve_alerts(
     model = bundle.plan.model
     for body, state in results.live_alerts(connection, model):
         if ends(body):
-            resolve(connection, bundle, body, state, "config_changed", now)
+            resolve(connection, bundle, body, state, "config_changed", now, now)

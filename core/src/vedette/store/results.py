@@ -210,6 +210,14 @@ def acknowledge(connection: Connection, model: str, key: AlertKey, said: str) ->
     return connection.execute(statement).rowcount == 1
 
 
+def alert_body(connection: Connection, model: str, key: AlertKey) -> Mapping[str, Any]:
+    """The alert as it was put last."""
+    found: Mapping[str, Any] = json.loads(
+        connection.execute(select(alert_states.c.body).where(*_alert_is(model, key))).scalar_one()
+    )
+    return found
+
+
 def live_alerts(connection: Connection, model: str, lock: bool = False) -> list[tuple[Mapping[str, Any], AlertState]]:
     """(alert body, state) of all rules that are pending or firing. lock: nobody else changes them meanwhile."""
     where = alert_states.c.model == model, alert_states.c.state.in_(LIVE)

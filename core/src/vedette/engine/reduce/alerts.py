@@ -15,7 +15,8 @@ from vedette.config.plan import AlertSpec
 from vedette.engine.bundle import Bundle
 from vedette.engine.change_points.watching import Watch
 from vedette.engine.events import event_id, seed_of
-from vedette.engine.reduce.telling import announce
+from vedette.engine.reduce.stale import NO_DATA, lasts_until
+from vedette.engine.reduce.telling import announce, resolve
 from vedette.store import results
 from vedette.store.results import AlertState, StoredResult
 from vedette_specs.results import Alert, Event
@@ -107,6 +108,10 @@ def judge(
     state = results.get_alert_state(connection, model, rule.name, segment, window, lock=True)
     if at <= state.judged and not any_order:
         return []
+    until = lasts_until(bundle, home, window, state.judged)
+    if state.state in results.LIVE and at > until:
+        body = results.alert_body(connection, model, (rule.name, segment, window))
+        state = resolve(connection, bundle, body, state, NO_DATA, until, now)
     scope = ResultScope(connection, bundle, found, home, silence)
     if bundle.judging is not None:
         bundle.judging(rule, scope, segment, window, at)

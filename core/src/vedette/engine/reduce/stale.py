@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection
@@ -15,15 +14,29 @@ from vedette.store.database import Store
 from vedette.store.leases import Lease
 from vedette.store.results import AlertState
 
+NO_DATA = "no_data"
 PATIENCE = 86_400.0  # seconds of event time, after which another result should have come
-LOOK_EVERY = 60.0
+LOOK_EVERY = 60.0  # seconds of event time
 NEVER = -1e18
+
+
+def lasts_until(bundle: Bundle, monitor: str, window: str, judged: float) -> float:
+    """Event time up to which an alert that was judged at `judged` lives on without another result.
+
+    monitor: whose result it was.  window: that of a monitor's own rule, "" for the longest.
+    """
+    spec = next((m for m in bundle.plan.monitors if m.name == monitor), None)
+    if spec is None:
+        return judged + PATIENCE
+    windows = [w for w in spec.windows if w.rows is None and window in ("", w.name)]
+    within = bundle.plan.labels.within if needs_labels(bundle, spec) else 0.0
+    return judged + PATIENCE + within + max((max(w.reach, w.every) for w in windows), default=0.0)
 
 
 class StaleAlerts:
     """Resolves live alerts whose rule had nothing to judge for a day longer than its windows and labels take.
 
-    Runs under the lease of the default pool.
+    Runs under the lease of the default pool. Where the next result comes before anybody has looked, `judge` does it.
     """
 
     def __init__(self, store: Store, bundle: Bundle) -> None:
@@ -32,26 +45,24 @@ class StaleAlerts:
         self._looked = NEVER
 
     def step(self, lease: Lease, watermark: float) -> None:
+        if watermark < self._looked + LOOK_EVERY:
+            return
+        self._looked = watermark
         with self.store.read() as connection:
-            now = self.store.now(connection)
-            if now < self._looked + LOOK_EVERY:
-                return
-            self._looked = now
             if not self._stale(connection, watermark):
                 return
         with self.store.write() as connection:
             leases.check(connection, lease)
-            for body, state in self._stale(connection, watermark, lock=True):
-                resolve(connection, self.bundle, body, state, "no_data", self.store.now(connection))
+            now = self.store.now(connection)
+            for body, state, at in self._stale(connection, watermark, lock=True):
+                resolve(connection, self.bundle, body, state, NO_DATA, at, now)
 
-    def _stale(self, connection: Connection, watermark: float, lock: bool = False) -> list[tuple[Any, AlertState]]:
-        live = results.live_alerts(connection, self.bundle.plan.model, lock)
-        return [(body, state) for body, state in live if state.judged + self._patience(body) < watermark]
-
-    def _patience(self, body: Mapping[str, Any]) -> float:
-        spec = next((m for m in self.bundle.plan.monitors if m.name == body["monitor"]), None)
-        if spec is None:
-            return PATIENCE
-        windows = [w for w in spec.windows if w.rows is None and body["window"] in ("", w.name)]
-        within = self.bundle.plan.labels.within if needs_labels(self.bundle, spec) else 0.0
-        return PATIENCE + within + max((max(w.reach, w.every) for w in windows), default=0.0)
+    def _stale(
+        self, connection: Connection, watermark: float, lock: bool = False
+    ) -> list[tuple[Any, AlertState, float]]:
+        found = []
+        for body, state in results.live_alerts(connection, self.bundle.plan.model, lock):
+            until = lasts_until(self.bundle, body["monitor"], body["window"], state.judged)
+            if until < watermark:
+                found.append((body, state, until))
+        return found

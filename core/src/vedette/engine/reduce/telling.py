@@ -52,16 +52,18 @@ def announce(
 
 
 def resolve(
-    connection: Connection, bundle: Bundle, body: Mapping[str, Any], state: AlertState, reason: str, now: float
-) -> None:
+    connection: Connection, bundle: Bundle, body: Mapping[str, Any], state: AlertState, reason: str, at: float,
+    now: float,
+) -> AlertState:  # fmt: skip
     """End a live alert that no evaluation will end. body: the alert, as stored.  reason: for its details."""
     fields = {k: v for k, v in body.items() if k in Alert.__dataclass_fields__}
     alert = Alert(**{**fields, "state": "resolved", "details": {**body.get("details", {}), "reason": reason}})
     ended = AlertState(judged=state.judged, memory=state.memory)
     if state.state == "firing":
-        ended, _ = announce(connection, bundle, alert, state, ended, now, now, bundle.listened)
+        ended, _ = announce(connection, bundle, alert, state, ended, at, now, bundle.listened)
     model = bundle.plan.model
     results.put_alert_state(connection, model, alert.rule, alert.segment, alert.window, ended, alert.to_json())
+    return ended
 
 
 class Withheld:
