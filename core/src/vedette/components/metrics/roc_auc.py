@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
+from vedette.components.metrics._confusion import rows_of_mean
 from vedette.components.metrics._scores import Bounded, Counts, ScoreMetric, check_bins
-from vedette_specs import Tags
+from vedette_specs import State, Tags
 
 
 class RocAuc(ScoreMetric):
@@ -25,6 +28,19 @@ class RocAuc(ScoreMetric):
     def __init__(self, bins: int = 1000, weight: str | None = None) -> None:
         self.bins = check_bins(bins, "roc_auc")
         self.weight = weight
+
+    def shares(self, state: State) -> dict[str, float | Mapping[str, float]]:
+        """An area varies about as a share of twice as many rows as its rarer side has, if scores are spread smoothly.
+
+        Source: Hanley, McNeil, "The meaning and use of the area under a ROC curve" (1982).
+        """
+        sides = state["counts"].sum(axis=2)  # (classes, 2)
+        total = float(sides[0].sum()) if len(sides) else 0.0
+        rows = 2.0 * sides.min(axis=1) * (state["n"] / total if total else 0.0)
+        found: dict[str, float | Mapping[str, float]] = {self.name: min(rows_of_mean(rows), state["n"])}
+        if len(rows) > 1:
+            found[f"{self.name}_by_class"] = dict(zip(state["classes"], rows.tolist(), strict=True))
+        return found
 
     def measure(self, negative: Counts, positive: Counts) -> Bounded | None:
         return area_under_roc(negative, positive)

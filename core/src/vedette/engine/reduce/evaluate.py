@@ -74,6 +74,16 @@ class Evaluator:
         n = span.labelled if span.labelled else span.rows
         return Result(values, n, status, details)
 
+    def shares(self, span: Span) -> dict[str, Any]:
+        """Of how many rows the values that are shares of rows are, under the names that they have in results."""
+        found: dict[str, Any] = {}
+        for part in self.spec.components:
+            component, state = self.component(part), span.states.get(part.alias)
+            if component is not None and state is not None and (rows := self.guard(component.shares, state)):
+                values = self.guard(component.result, state, ResultContext()).values  # how many names decides the names
+                found.update(part.named({name: rows.get(name) for name in values}))
+        return found
+
     def fold(self, memory: Memory | None, states: Mapping[str, Any], tick: Tick) -> Folded:
         """The memory, after a tick, of a detector that has a reference."""
         part = self.spec.components[0]
