@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from tests.engine.traffic import SCHEMA, Batch, bundle_of, metric, monitor, plan_of, tumbling
 
+from vedette.components.metrics.accuracy import Accuracy
 from vedette.engine.reduce.comparing import compared
-from vedette.engine.reduce.evaluate import Evaluator
+from vedette.engine.reduce.evaluate import ComponentFailed, Evaluator
 from vedette.engine.reduce.jackknife import FEWEST_ROWS
 from vedette.engine.reduce.windows import Span
 from vedette_specs import category, numeric
@@ -174,3 +175,22 @@ def test_rows_that_go_together_widen_the_interval_of_a_share() -> None:
         values, _ = compared(bursts(), bursts(), found, found, 0.95)
         held += values["accuracy_difference_low"] <= 0.0 <= values["accuracy_difference_high"]
     assert held >= 52
+
+
+def test_shares_keep_their_names_beside_other_metrics() -> None:
+    """`as:` renames a single value and prefixes several; a metric has a state of its own under each name."""
+    spec = monitor("m", metric("accuracy", "hits"), metric("missing_rate", "gaps"), windows=[tumbling(60.0)])
+    found, rng = Evaluator(bundle_of(plan_of(spec)), spec, ""), np.random.default_rng(6)
+    values, details = compared(served(found, rng, 20, 1.0), served(found, rng, 500, 1.0), found, found, 0.95)
+    assert values["hits_difference_low"] < 0.0 < values["hits_difference_high"]
+    assert values["gaps_missing_rate_difference_low"]["x"] < 0.0 < values["gaps_overall_missing_rate_difference_high"]
+    assert "no_interval" not in details
+
+
+@pytest.mark.parametrize("shares", [3, {"accuracy": "many"}, {"accuracy": {"x": None}}])
+def test_shares_that_are_none_are_a_fault_of_the_component(shares: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = evaluator("accuracy")
+    base = served(found, np.random.default_rng(7), 500, 0.9)
+    monkeypatch.setattr(Accuracy, "shares", lambda self, state: shares)
+    with pytest.raises(ComponentFailed, match=r"m: (AttributeError|ValueError|TypeError)"):
+        compared(base, base, found, found, 0.95)
