@@ -144,6 +144,10 @@ def test_canonical_text(text: str, canonical: str) -> None:
         ("no_data(a)", 9, "a duration is expected, as in no_data(10m); found 'a'"),
         ("no_data", 8, "'(' is missing after no_data"),
         ("7d", 1, "the duration 7d only stands in before(x, 7d) and no_data(10m)"),
+        ("a > 1e999", 5, "1e999 is not allowed: numbers up to 1.8e308 are"),
+        ("a > -" + "9" * 400, 6, "9999999999 is not allowed: numbers up to 1.8e308 are"),
+        ('mean("\\ud800") > 1', 6, "'\\ud800' names no column: half of a surrogate pair is no character"),
+        ("mean('\udfff') > 1", 6, "'\\udfff' names no column"),
         ("10x > 1", 1, "'10x' is neither a number nor a duration"),
         ("1.2.3", 1, "'1.2.3' is neither a number nor a duration"),
         ('"income" > 3', 1, 'a text in quotes is a column: write value("income")'),
@@ -172,6 +176,12 @@ def test_errors_name_the_column(text: str, column: int, message: str) -> None:
 def test_depth_is_bounded(deep: str) -> None:
     with pytest.raises(RuleError, match="nested deeper than"):
         parse(deep * (MAX_DEPTH + 1) + "a")
+
+
+def test_the_largest_numbers_and_characters_of_any_plane_are_fine() -> None:
+    rule = parse('mean("\\ud83d\\ude00") > 1.7976931348623157e308')
+    assert rule.format() == 'mean("\U0001f600") > 1.7976931348623157e+308'
+    assert parse(rule.format()).format() == rule.format()
 
 
 def test_length_is_bounded() -> None:

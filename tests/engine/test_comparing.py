@@ -14,8 +14,9 @@ from tests.engine.traffic import bundle_of, metric, monitor, plan_of, rows, slid
 
 from vedette import Session
 from vedette.config.plan import CompareSpec, MonitorSpec
-from vedette.engine.reduce.comparing import Flat, base_of, compared, estimate
+from vedette.engine.reduce.comparing import base_of, compared
 from vedette.engine.reduce.evaluate import Evaluator
+from vedette.engine.reduce.jackknife import Flat, estimate
 from vedette.engine.reduce.windows import Span
 from vedette_specs.batch import Batch
 from vedette_specs.columns import category
@@ -65,7 +66,7 @@ def test_the_variance_of_a_mean_is_the_textbook_one() -> None:
     found, rng = evaluator(), np.random.default_rng(0)
     ratios = []
     for _ in range(60):
-        one = estimate(spans(found, normal_rows(rng, [20] * 60)), found)
+        one = estimate(spans(found, normal_rows(rng, [20] * 60)), found, 0.95)
         known = one.values["n", "x"]
         ratios.append(one.variances["mean", "x"] / (one.values["sd", "x"] ** 2 / known))
     assert one.blocks == 20
@@ -95,7 +96,7 @@ def test_few_ticks_give_a_difference_without_an_interval() -> None:
     found, rng = evaluator(), np.random.default_rng(2)
     mine, base = (spans(found, normal_rows(rng, [30] * n)) for n in (3, 40))
     values, _ = compared(mine, base, found, found, 0.95)
-    one, two = estimate(mine, found).values, estimate(base, found).values
+    one, two = estimate(mine, found, 0.95).values, estimate(base, found, 0.95).values
     assert values["mean_difference"]["x"] == one["mean", "x"] - two["mean", "x"]
     assert values["mean_difference_low"]["x"] is None
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import Result
 from typer.testing import CliRunner
 
 from vedette import Session
 from vedette.cli import make_cli
-from vedette.engine.drift_cost import fit_drift_cost
+from vedette.engine.drift_cost import apart, fit_drift_cost
+from vedette.store.results import StoredResult
 
 YAML = """
 version: 1
@@ -62,31 +65,105 @@ def test_too_few_windows_give_no_band_or_no_map() -> None:
         fit_drift_cost(np.zeros(10), loss)
 
 
-def test_it_is_read_from_what_was_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    rng, n = np.random.default_rng(2), 200
+UNKNOWN = [
+    (
+        "drift.nosuch",
+        "performance.accuracy",
+        "drift.nosuch is known of no window: 'drift' has no such value; allowed: ",
+    ),
+    ("drift.statistc", "performance.accuracy", "'drift' has no such value; did you mean 'statistic'?"),
+    (
+        "drift.statistic",
+        "performance.accuracy",
+        "'statistic' has a value for each column; write drift.statistic(\"x\")",
+    ),
+    ('drift.statistic("y")', "performance.accuracy", "'statistic' of that column; allowed: x"),
+    ('drift.statistic("x")', 'performance.accuracy("x")', "'accuracy' is one number, without columns"),
+    ('drift.statistic("x")', "performance.acuracy", "'performance' has no such value; did you mean 'accuracy'?"),
+]
+
+
+def serve(rng: np.random.Generator, minutes: int, shifts: Callable[[int], float]) -> None:
+    """200 rows a minute into the store of a configuration that is in the working folder."""
     pd.DataFrame({"x": rng.normal(size=1000), "label": rng.choice(["n", "y"], 1000)}).to_csv("reference.csv")
-    Path("monitors.yaml").write_text(YAML)
+    n = 200
     with Session("monitors.yaml", event_time=True) as session:
-        for minute in range(30):
-            shift = minute / 15
+        for minute in range(minutes):
+            shift = shifts(minute)
             truth = rng.choice(["n", "y"], n)
             wrong = rng.random(n) < 0.05 + 0.2 * shift
             answer = np.where(wrong, np.where(truth == "y", "n", "y"), truth)
-            times = 1.7e9 // 60 * 60 + 60 * minute + np.arange(n) * 0.3
+            times = 1.7e9 // 3600 * 3600 + 60 * minute + np.arange(n) * 0.3
             rows = pd.DataFrame({"x": rng.normal(shift, 1.0, n)})
             session.feedback(session.log(rows, prediction=answer, time=times), truth.tolist())
         session.finish()
-    ask = ["drift-cost", "monitors.yaml", "--drift", 'drift.statistic("x")', "--loss", "performance.accuracy"]
-    done = CliRunner().invoke(make_cli(), [*ask, "--at", "0.05", "--at", "0.6", "--json"], catch_exceptions=False)
-    said = json.loads(done.output)
+
+
+def ask(drift: str, loss: str = "performance.accuracy", *more: str) -> Result:
+    return CliRunner().invoke(make_cli(), ["drift-cost", "monitors.yaml", "--drift", drift, "--loss", loss, *more])
+
+
+def test_it_is_read_from_what_was_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("monitors.yaml").write_text(YAML)
+    serve(np.random.default_rng(2), 30, lambda minute: minute / 15)
+    said = json.loads(
+        ask('drift.statistic("x")', "performance.accuracy", "--at", "0.05", "--at", "0.6", "--json").output
+    )
     assert (said["windows"], said["rising"]) == (30, False)
     calm, far = said["map"]
     assert calm["expected"] == pytest.approx(0.95, abs=0.05)
     assert far["expected"] == pytest.approx(0.6, abs=0.08)
     assert far["low"] < far["expected"] < far["high"] < calm["expected"]
-    shown = CliRunner().invoke(make_cli(), ask, catch_exceptions=False).output
-    assert "performance.accuracy falls with" in shown
+    assert "performance.accuracy falls with" in ask('drift.statistic("x")').output
+    for drift, loss, message in UNKNOWN:
+        assert message in str(ask(drift, loss).exception)
+
+
+def test_windows_that_overlap_count_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("monitors.yaml").write_text(YAML.replace("{span: 1m, every: 1m}", "4m"))
+    serve(np.random.default_rng(3), 60, lambda minute: minute / 30)
+    said = json.loads(ask('drift.statistic("x")', "performance.accuracy", "--json").output)
+    assert said["windows"] in (15, 16), "of 63 that end every minute"
+    wide = ask('drift.statistic("x")', "performance.accuracy", "--level", "0.95").output
+    assert "a band of 95% needs 19 windows" in wide
+
+
+def test_drift_that_is_mostly_none_is_shown_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("monitors.yaml").write_text(YAML)
+    serve(np.random.default_rng(4), 30, lambda minute: 2.0 * (minute > 26))
+    shown = [
+        row["drift"]
+        for row in json.loads(ask("drift.features_drifted", "performance.accuracy", "--json").output)["map"]
+    ]
+    assert shown == [0.0, 1.0]
+
+
+def test_the_band_holds_where_windows_overlap() -> None:
+    """Windows of four quarters, one ending each; all of them, which share three with a neighbour, hold .88."""
+    rng, simulations, n, held = np.random.default_rng(5), 200, 40, 0
+    for _ in range(simulations):
+        x, y = (np.convolve(rng.normal(size=n + 3), np.full(4, 0.25), "valid") for _ in range(2))
+        windows = [_window(i, i + 4) for i in range(n)]
+        kept = apart([((w, float(a)), (w, float(a + b))) for w, a, b in zip(windows, x, y, strict=True)])
+        drift, loss = np.array([(a, b) for (_, a), (_, b) in kept]).T
+        new = rng.normal(0.0, 0.5, 2)
+        _, low, high = fit_drift_cost(drift, loss, 0.9).at(float(new[0]))
+        held += low <= new.sum() <= high
+    assert held / simulations >= 0.9
+
+
+def test_pairs_are_apart_in_both_windows() -> None:
+    """Hourly losses beside drift over a day: one pair a day, counted from the latest."""
+    pairs = [((_window(i - 23, i + 1), 0.0), (_window(i, i + 1), 0.0)) for i in range(100)]
+    assert [loss.end for _, (loss, _) in apart(pairs)] == [4, 28, 52, 76, 100]
+    assert apart([]) == []
+
+
+def _window(start: float, end: float) -> StoredResult:
+    return StoredResult(1, "m", "drift", "w", "", start, end, 0, 1, "ok", {})
 
 
 @pytest.mark.parametrize("value", ["drift", "drift.p_value < 0.1", "p_value"])

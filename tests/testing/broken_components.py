@@ -138,6 +138,12 @@ class Fading(Count):
         return {"n": state["n"], "sum": state["sum"] * factor + 1.0}
 
 
+@breaks("shares_are_shares")
+class Portion(Count):
+    def shares(self, state: State) -> dict[str, float]:
+        return {"mean": state["n"]}
+
+
 @breaks("merge_leaves_its_arguments")
 class InPlace(Count):
     def merge(self, left: State, right: State) -> State:

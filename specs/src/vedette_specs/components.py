@@ -207,6 +207,14 @@ class Metric(BaseComponent, ABC):
     def result(self, state: State, ctx: ResultContext) -> Result:
         """The named values of a state; never changes it."""
 
+    def shares(self, state: State) -> Mapping[str, float | Mapping[str, float]]:
+        """The values that are (or vary like) shares of rows, in [0, 1], and of how many: by column if several.
+
+        Asked for where segments are compared: a few rows that are all right show no spread, yet their share need not be
+        1. Other values have no interval there while they have few rows, or show no spread. The base class names none.
+        """
+        return {}
+
     def scale(self, state: State, factor: float) -> State:
         """The state of the same rows, each of which counts `factor` times as much. Raises TypeError where none can."""
         if not self.additive:

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 HELP = """Relate a drift value to what labels showed of the same windows: a monotone map, with a band for a new window.
 
-Windows are read from the store: replay history with --store first, where there is none. The band holds for windows like
-those, whatever the relation is; where drift comes of another kind than before, it does not.
+Windows are read from the store: replay history with --store first, where there is none. Of windows that overlap, such
+as those of `window: 1h`, which ends every 15 minutes, one in so many is taken: they are no evidence of their own. The
+band holds for windows like those, whatever the relation is; where drift comes of another kind than before, it does not.
 
 Examples:
 
@@ -52,7 +53,8 @@ def drift_cost(
             found = fit_drift_cost(*read_pairs(connection, plan, drift, loss), level)
     finally:
         store.close()
-    points = at or np.quantile(found.drift, np.linspace(0.0, 1.0, STEPS)).tolist()
+    seen = np.unique(found.drift)  # most of it is often the same: no drift
+    points = at or np.unique(np.quantile(seen, np.linspace(0.0, 1.0, STEPS), method="nearest")).tolist()
     rows = [{"drift": x, **dict(zip(("expected", "low", "high"), found.at(x), strict=True))} for x in points]
     if as_json:
         known = [{k: v if math.isfinite(v) else None for k, v in row.items()} for row in rows]
@@ -68,7 +70,7 @@ def _print(found: DriftCost, rows: list[dict[str, Any]], drift: str, loss: str) 
 
     console = Console()
     verb = "rises" if found.rising else "falls"
-    about = f"{loss} {verb} with {drift}, in {len(found.drift)} windows; band of {found.level:.0%} for a new one"
+    about = f"{loss} {verb} with {drift}, in {len(found.drift)} windows apart; band of {found.level:.0%} for a new one"
     console.print(about, highlight=False, markup=False)
     table = Table(box=None, pad_edge=False)
     for heading in (escape(drift), escape(loss), "from", "to"):

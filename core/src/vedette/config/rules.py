@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -198,7 +199,9 @@ class _Parser:
         token = self.next
         if token.kind == "number":
             self.position += 1
-            return tree.Number(float(token.text))
+            if math.isinf(value := float(token.text)):
+                raise RuleError(f"{token.text[:40]} is not allowed: numbers up to 1.8e308 are", token.column)
+            return tree.Number(value)
         if self.take("("):
             with self.deeper(token):
                 inner = self.rule()
@@ -258,12 +261,13 @@ class _Parser:
             raise RuleError(f"{name!r} is no function{advice}", start.column)
         self.position += 1
         self.expect(")", "after the column")
-        if token.text[0] == "'":
-            return token.text[1:-1]
         try:
-            return str(json.loads(token.text))
+            column = token.text[1:-1] if token.text[0] == "'" else str(json.loads(token.text))
         except ValueError as error:
             raise RuleError(f"{token.text} is no text in quotes: {error}", token.column) from error
+        if any("\ud800" <= sign <= "\udfff" for sign in column):
+            raise RuleError(f"{column!a} names no column: half of a surrogate pair is no character", token.column)
+        return column
 
     def duration(self, example: str) -> float:
         token = self.next

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,22 +72,41 @@ def _map(x: Floats, y: Floats, at: Floats, rising: bool) -> Floats:
     return np.asarray(fitted.predict(at), dtype=np.float64)
 
 
-def read_pairs(connection: Connection, plan: Plan, drift: str, loss: str) -> tuple[Floats, Floats]:
-    """(n,) values of two monitors: of every mature window of the second, and of the last one of the first that ended by
-    then and overlaps it.
+Known = tuple[StoredResult, float]  # a result, and the value that is asked for
 
-    drift, loss: as in rules, `drift.statistic("age")`.  Raises ValueError where one is no such name.
+
+def read_pairs(connection: Connection, plan: Plan, drift: str, loss: str) -> tuple[Floats, Floats]:
+    """(n,) values of two monitors: of mature windows of the second, and of the last one of the first that ended by then
+    and overlaps it. Windows that share rows are not exchangeable: of those that overlap, the latest is taken.
+
+    drift, loss: as in rules, `drift.statistic("age")`.  Raises ValueError where one is no such name or has no value,
+    and where there are too few windows.
     """
     one, other = _named(drift, plan), _named(loss, plan)
-    first = _known(connection, plan, one)
-    pairs = []
+    first, second = _known(connection, plan, one), _known(connection, plan, other)
     ends = np.array([result.end for result, _ in first])
-    for result, value in _known(connection, plan, other):
-        place = int(np.searchsorted(ends, result.end, side="right")) - 1
-        if place >= 0 and first[place][0].end > result.start:
-            pairs.append((first[place][1], value))
-    found = np.array(pairs[-MOST:], dtype=np.float64).reshape(-1, 2)
+    pairs: list[tuple[Known, Known]] = []
+    for known in second:
+        place = int(np.searchsorted(ends, known[0].end, side="right")) - 1
+        if place >= 0 and first[place][0].end > known[0].start:
+            pairs.append((first[place], known))
+    kept = apart(pairs)[-MOST:]
+    if len(kept) < FEWEST:
+        raise ValueError(
+            f"{len(kept)} windows that do not overlap have both values, a map needs {FEWEST} or more; "
+            f"{drift} is known of {len(first)} windows, {loss} of {len(second)}, both of {len(pairs)}"
+        )
+    found = np.array([(x, y) for (_, x), (_, y) in kept], dtype=np.float64)
     return found[:, 0], found[:, 1]
+
+
+def apart(pairs: Sequence[tuple[Known, Known]]) -> list[tuple[Known, Known]]:
+    """Those of `pairs`, by their end, that share no rows with a later one that is kept."""
+    kept: list[tuple[Known, Known]] = []
+    for pair in reversed(pairs):
+        if not kept or all(early.end <= late.start for (early, _), (late, _) in zip(pair, kept[-1], strict=True)):
+            kept.append(pair)
+    return kept[::-1]
 
 
 def _named(text: str, plan: Plan) -> Value:
@@ -100,10 +119,32 @@ def _named(text: str, plan: Plan) -> Value:
     return root
 
 
-def _known(connection: Connection, plan: Plan, name: Value) -> Sequence[tuple[StoredResult, float]]:
-    """Results of the monitor's first window, over all rows, with the value, by their end."""
+def _known(connection: Connection, plan: Plan, name: Value) -> list[Known]:
+    """Results of the monitor's first window, over all rows, with the value, by their end. Raises ValueError without."""
     monitor, value = name.path
     window = plan.monitor(monitor).windows[0].name
     found = results.query(connection, plan.model, monitor, window, "", limit=100_000, mature=True)
-    pairs = [(r, pick(r.body["values"], value, name.column)) for r in found if r.status == "ok"]
-    return [(r, number) for r, number in pairs if number is not None]
+    fine = [result for result in found if result.status == "ok"]
+    pairs = [(result, pick(result.body["values"], value, name.column)) for result in fine]
+    known = [(result, number) for result, number in pairs if number is not None]
+    if not known:
+        raise ValueError(f"{name.text()} is known of no window{_why_unknown(name, window, len(found), fine)}")
+    return known
+
+
+def _why_unknown(name: Value, window: str, mature: int, fine: Sequence[StoredResult]) -> str:
+    monitor, value = name.path
+    if not fine:
+        return (
+            f": monitor {monitor!r} has {mature} mature results of window {window!r} over all rows, none of which is ok"
+        )
+    given = {key: found for result in fine for key, found in result.body["values"].items() if found is not None}
+    if value not in given:
+        names = {key for result in fine for key in result.body["values"]}
+        return f" of {len(fine)}" if value in names else f": {monitor!r} has no such value{did_you_mean(value, names)}"
+    columns = given[value]
+    if not isinstance(columns, Mapping):
+        return f": {value!r} is one number, without columns"
+    if name.column is None:
+        return f": {value!r} has a value for each column; write {Value(name.path, next(iter(columns), '...')).text()}"
+    return f" of {len(fine)}: {value!r} of that column{did_you_mean(name.column, columns)}"

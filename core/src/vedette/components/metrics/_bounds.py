@@ -50,6 +50,10 @@ class OutsideBounds(ColumnCounts, Fittable):
             "missing": missing,
         }
 
+    def shares(self, state: State) -> dict[str, Mapping[str, float]]:
+        rows = named(state["columns"], state["n"])
+        return dict.fromkeys((self.NAME, f"{self.NAME}_below", f"{self.NAME}_above"), rows)
+
     def result(self, state: State, ctx: ResultContext) -> Result:
         names = (self.NAME, f"{self.NAME}_below", f"{self.NAME}_above")
         columns, n = state["columns"], state["n"]

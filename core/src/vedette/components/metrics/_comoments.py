@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
+from vedette.components.metrics._exact import two_sum
 from vedette_specs import Floats, State
 
 
 def empty() -> State:
-    return {"rows": 0, "n": 0, "columns": [], "mean": np.zeros(0), "comoment": np.zeros((0, 0))}
+    return _state(0, 0, [], np.zeros(0), np.zeros(0), np.zeros((0, 0)))
 
 
 def comoments_of(rows: int, columns: Sequence[str], x: Floats) -> State:
     """State of the rows of `x` (m, d), all finite; `rows` counts those that were left out as well."""
     d = len(columns)
     if not len(x):
-        return {"rows": rows, "n": 0, "columns": list(columns), "mean": np.zeros(d), "comoment": np.zeros((d, d))}
+        return _state(rows, 0, columns, np.zeros(d), np.zeros(d), np.zeros((d, d)))
     with np.errstate(over="ignore", invalid="ignore"):
         mean = x.mean(axis=0)
         deviation = x - mean
-        low = deviation.mean(axis=0)  # what rounding the mean has lost
-        comoment = deviation.T @ deviation - len(x) * np.outer(low, low)
-    return {"rows": rows, "n": len(x), "columns": list(columns), "mean": mean, "comoment": comoment}
+        rest = deviation.mean(axis=0)  # what rounding the mean has lost
+        comoment = deviation.T @ deviation - len(x) * np.outer(rest, rest)
+    return _state(rows, len(x), columns, mean, rest, comoment)
 
 
 def combine(left: State, right: State, who: str) -> State:
@@ -38,12 +38,16 @@ def combine(left: State, right: State, who: str) -> State:
         return {**(left if left["n"] else right), "rows": rows}
     n = left["n"] + right["n"]
     with np.errstate(over="ignore", invalid="ignore"):
-        delta = right["mean"] - left["mean"]
+        delta = (right["mean"] - left["mean"]) + (right["rest"] - left["rest"])
         share = right["n"] / n
         comoment = left["comoment"] + right["comoment"] + np.outer(delta, delta) * (left["n"] * share)
-        mean = left["mean"] + delta * share
-    merged: dict[str, Any] = {"rows": rows, "n": n, "columns": left["columns"], "mean": mean, "comoment": comoment}
-    return merged
+        mean, rest = two_sum(left["mean"], left["rest"] + delta * share)
+    return _state(rows, n, left["columns"], mean, rest, comoment)
+
+
+def _state(rows: int, n: int, columns: Sequence[str], mean: Floats, rest: Floats, comoment: Floats) -> State:
+    """The mean is kept in two floats, mean + rest, so that columns far from zero lose no digits by merging."""
+    return {"rows": rows, "n": n, "columns": list(columns), "mean": mean, "rest": rest, "comoment": comoment}
 
 
 def correlation(comoment: Floats) -> Floats:

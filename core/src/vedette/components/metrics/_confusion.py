@@ -101,6 +101,11 @@ class ConfusionMetric(Weighted):
         positive = classes.index(self.schema.positive) if self.schema.positive in classes else k - 1
         return Margins(classes, positive, labelled[:k], answered[:k], right[:k], float(labelled.sum()))
 
+    def rows_of_weight(self, state: State) -> float:
+        """How many rows a weight of 1 stands for; 0 without rows."""
+        total = self.margins(state).total
+        return state["n"] / total if total > 0.0 else 0.0
+
     def result(self, state: State, ctx: ResultContext) -> Result:
         values, details = self.answer(state)
         known = any(value is not None for value in values.values())
@@ -115,6 +120,14 @@ class ConfusionMetric(Weighted):
 def ratios(top: Floats, bottom: Floats) -> Floats:
     """Quotients; NaN, not 0, where there is nothing to divide by."""
     return np.asarray(np.divide(top, bottom, out=np.full(len(top), np.nan), where=bottom > 0.0))
+
+
+def rows_of_mean(rows: Floats, weights: Floats | None = None) -> float:
+    """Of how many rows one share has the variance that the (weighted) mean of shares of `rows` (k,) rows has."""
+    known = rows > 0.0
+    parts = known.astype(np.float64) if weights is None else np.where(known, weights, 0.0)
+    total = float(parts.sum())
+    return total**2 / float((parts[known] ** 2 / rows[known]).sum()) if total > 0.0 else 0.0
 
 
 def mean_of_known(values: Floats, weights: Floats | None = None) -> float | None:

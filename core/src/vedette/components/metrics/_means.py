@@ -24,9 +24,11 @@ class MeanMetric(Weighted):
     """The (weighted) mean of `per_row`. Rows without a number are left out and counted in `details.left_out`.
 
     name: of the value.  counters: what `per_row` counts besides, shown in the details.
+    share: whether `per_row` says 1 or 0, so that the mean is a share of the rows.
     """
 
     name: ClassVar[str]
+    share: ClassVar[bool] = False
     counters: ClassVar[tuple[str, ...]] = ()
     additive = ("total", "weight")
 
@@ -54,6 +56,9 @@ class MeanMetric(Weighted):
 
     def merge(self, left: State, right: State) -> State:
         return {key: left[key] + right[key] for key in left}
+
+    def shares(self, state: State) -> dict[str, float]:
+        return {self.name: float(state["n"])} if self.share else {}
 
     def result(self, state: State, ctx: ResultContext) -> Result:
         mean = known_number(state["total"] / state["weight"]) if state["weight"] else None

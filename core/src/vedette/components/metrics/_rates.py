@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any, Literal
 
-from vedette.components.metrics._confusion import ConfusionMetric, Margins, mean_of_known, ratios
+from vedette.components.metrics._confusion import ConfusionMetric, Margins, mean_of_known, ratios, rows_of_mean
 from vedette_specs import Floats, Schema, State
 from vedette_specs.results import Value
 
@@ -38,12 +39,30 @@ class RateMetric(ConfusionMetric):
     def parts(self, counts: Margins) -> tuple[Floats, Floats]:
         """((k,) numerators, (k,) denominators) of the classes' rates."""
 
+    def behind(self, counts: Margins) -> Floats:
+        """(k,) rows that the classes' rates are shares of."""
+        return self.parts(counts)[1]
+
+    def shares(self, state: State) -> dict[str, float | Mapping[str, float]]:
+        counts = self.margins(state)
+        rows = self.behind(counts) * self.rows_of_weight(state)
+        average = self._average(counts)
+        if average == "by_class":
+            return {self.name: dict(zip(counts.classes, rows.tolist(), strict=True))}
+        if average == "binary":
+            return {self.name: float(rows[counts.positive]) if counts.classes else 0.0}
+        weights = {"micro": rows, "weighted": counts.labelled, "macro": None}[average]
+        return {self.name: min(rows_of_mean(rows, weights), float(state["n"]))}  # an error can count in two classes
+
+    def _average(self, counts: Margins) -> Average:
+        return self.average or ("binary" if len(counts.classes) == 2 else "macro")
+
     def answer(self, state: State) -> tuple[dict[str, Value], dict[str, Any]]:
         counts = self.margins(state)
         top, bottom = self.parts(counts)
         rates = ratios(top, bottom)
         by_class = counts.by_class(rates)
-        average = self.average or ("binary" if len(counts.classes) == 2 else "macro")
+        average = self._average(counts)
         value: Value
         if average == "by_class":
             value = by_class if state["n"] else dict.fromkeys(counts.classes)

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from vedette.components.metrics._exact import two_sum
 from vedette.components.metrics._means import known_number
 from vedette.components.metrics._regression import check_numbers, truth_and_answer
 from vedette.components.metrics._weights import Weighted
@@ -16,7 +17,8 @@ from vedette_specs import Batch, Result, ResultContext, Schema, State
 class ExplainedMetric(Weighted):
     """1 - (what is left) / (spread of the labels), from weight, means and central second moments.
 
-    Moments are merged by ``d = mB - mA; m = mA + d wB / w; M2 = M2A + M2B + d^2 wA wB / w``, which is stable.
+    Moments are merged by ``d = mB - mA; m = mA + d wB / w; M2 = M2A + M2B + d^2 wA wB / w``, which is stable; means are
+    kept in two floats (`mean` + `rest`), so that labels far from zero lose no digits however often they are merged.
     Source: Chan, Golub, LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances" (1979).
     """
 
@@ -33,9 +35,9 @@ class ExplainedMetric(Weighted):
         return self
 
     def create(self) -> State:
-        """mean, m2: (2,) of labels and residuals.  low, high: of the labels."""
-        zero = np.zeros(2)
-        return {"n": 0, "left_out": 0, "weight": 0.0, "mean": zero, "m2": zero, "low": np.inf, "high": -np.inf}
+        """mean, rest, m2: (2,) of labels and residuals; rest: what the mean lacks.  low, high: of the labels."""
+        moments = {"mean": np.zeros(2), "rest": np.zeros(2), "m2": np.zeros(2)}
+        return {"n": 0, "left_out": 0, "weight": 0.0, **moments, "low": np.inf, "high": -np.inf}
 
     def add(self, state: State, batch: Batch) -> State:
         with np.errstate(over="ignore", invalid="ignore"):  # numbers past 1.8e308 give a result that is not known
@@ -53,23 +55,24 @@ class ExplainedMetric(Weighted):
         pair = np.stack([truth[known], truth[known] - answer[known]])
         mean = (pair * w).sum(axis=1) / total
         off = pair - mean[:, None]
+        rest = (off * w).sum(axis=1) / total
+        m2 = np.maximum((w * off**2).sum(axis=1) - total * rest**2, 0.0)
         seen = pair[0][w > 0.0]
-        return {
-            **part, "weight": total, "mean": mean, "m2": (w * off**2).sum(axis=1),
-            "low": float(seen.min()), "high": float(seen.max()),
-        }  # fmt: skip
+        ends = {"low": float(seen.min()), "high": float(seen.max())}
+        return {**part, **ends, "weight": total, "mean": mean, "rest": rest, "m2": m2}
 
     def merge(self, left: State, right: State) -> State:
         counts = {key: left[key] + right[key] for key in ("n", "left_out", "weight")}
         ends = {"low": min(left["low"], right["low"]), "high": max(left["high"], right["high"])}
         if not left["weight"] or not right["weight"]:
             source = left if left["weight"] else right
-            return {**counts, **ends, "mean": source["mean"].copy(), "m2": source["m2"].copy()}
+            return {**counts, **ends, **{key: source[key].copy() for key in ("mean", "rest", "m2")}}
         with np.errstate(over="ignore", invalid="ignore"):
             share = right["weight"] / counts["weight"]
-            apart = right["mean"] - left["mean"]
+            apart = (right["mean"] - left["mean"]) + (right["rest"] - left["rest"])
             m2 = left["m2"] + right["m2"] + apart**2 * (left["weight"] * share)
-            return {**counts, **ends, "mean": left["mean"] + apart * share, "m2": m2}
+            mean, rest = two_sum(left["mean"], left["rest"] + apart * share)
+            return {**counts, **ends, "mean": mean, "rest": rest, "m2": m2}
 
     def result(self, state: State, ctx: ResultContext) -> Result:
         value = None

@@ -11,7 +11,7 @@ import numpy as np
 from vedette.components.metrics._labels import check_classes, scored_classes
 from vedette.components.metrics._score_cells import MOST_BINS, Cells, count_cells, merge_cells
 from vedette.components.metrics._weights import Weighted
-from vedette_specs import Batch, Result, ResultContext, Schema, State
+from vedette_specs import Batch, Floats, Result, ResultContext, Schema, State
 from vedette_specs.results import Value
 
 Bounded = tuple[float, float]  # a value, and how far it may be off
@@ -103,6 +103,11 @@ def _unpacked(state: State) -> list[Cells]:
     ends = np.cumsum(state["sizes"])[:-1]
     parts = state["levels"].tolist(), np.split(state["keys"], ends), np.split(state["counts"], ends, axis=1)
     return [Cells(*part) for part in zip(*parts, strict=True)]
+
+
+def sides(state: State) -> Floats:
+    """(classes, 2) rows, or their weights: of other classes, of the class."""
+    return np.array([one.counts.sum(axis=1) for one in _unpacked(state)], dtype=np.float64).reshape(-1, 2)
 
 
 def check_bins(bins: int, who: str) -> int:

@@ -45,18 +45,6 @@ def compress(centres: Floats, counts: Counts, bins: int) -> tuple[Floats, Counts
     return centres, counts
 
 
-def sum_to(centres: Floats, counts: Counts, point: float) -> float:
-    """Estimated number of values <= `point` (algorithm 3); half of the end bins lies outside their centres."""
-    if point < centres[0]:
-        return 0.0
-    if point >= centres[-1]:
-        return float(counts.sum())
-    i = int(np.searchsorted(centres, point, side="right")) - 1
-    share = (point - centres[i]) / (centres[i + 1] - centres[i])
-    here = counts[i] + (counts[i + 1] - counts[i]) * share
-    return float(counts[:i].sum() + counts[i] / 2.0 + (counts[i] + here) / 2.0 * share)
-
-
 def quantile(centres: Floats, counts: Counts, level: float, low: float, high: float) -> float:
     """The place below which a share `level` of the values is estimated to lie: within [low, high] (algorithm 4)."""
     wanted = level * float(counts.sum())

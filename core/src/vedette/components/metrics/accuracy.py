@@ -18,6 +18,7 @@ class Accuracy(MeanMetric):
     """
 
     name = "accuracy"
+    share = True
     tags = Tags(needs_labels=True, needs_prediction=True, state_version=2)
 
     def __init__(self, weight: str | None = None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from vedette.components.metrics._confusion import ConfusionMetric, mean_of_known, ratios
+from vedette.components.metrics._confusion import ConfusionMetric, mean_of_known, ratios, rows_of_mean
 from vedette_specs import State, Tags
 from vedette_specs.results import Value
 
@@ -23,6 +23,9 @@ class BalancedAccuracy(ConfusionMetric):
 
     def __init__(self, weight: str | None = None) -> None:
         self.weight = weight
+
+    def shares(self, state: State) -> dict[str, float]:
+        return {self.name: rows_of_mean(self.margins(state).labelled * self.rows_of_weight(state))}
 
     def answer(self, state: State) -> tuple[dict[str, Value], dict[str, Any]]:
         counts = self.margins(state)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from vedette.components.metrics._categories import add_counts, count_column, empty_table, merge_tables
 from vedette.components.metrics._labels import check_classes, predicted
 from vedette_specs import Batch, Metric, Result, ResultContext, Schema, State, Tags
@@ -40,6 +42,10 @@ class ClassBalance(Metric):
     def merge(self, left: State, right: State) -> State:
         table = merge_tables(left["table"], right["table"], _LIMIT)
         return {"table": table, **{key: left[key] + right[key] for key in ("n", "left_out")}}
+
+    def shares(self, state: State) -> dict[str, float | Mapping[str, float]]:
+        names = {*self.schema.classes, *state["table"]["names"]}
+        return {"class_balance": dict.fromkeys(names, state["n"]), "minority_share": state["n"]}
 
     def result(self, state: State, ctx: ResultContext) -> Result:
         n, table = state["n"], state["table"]

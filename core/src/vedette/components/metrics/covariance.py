@@ -22,7 +22,7 @@ class Covariance(Metric):
     Source: Chan, Golub, LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances" (1979).
     """
 
-    tags = Tags(modalities=("numeric",))
+    tags = Tags(modalities=("numeric",), state_version=2)
 
     def __init__(self, columns: list[str] | None = None) -> None:
         if columns is not None and len(columns) > _MOST:

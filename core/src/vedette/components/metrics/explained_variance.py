@@ -15,7 +15,7 @@ class ExplainedVariance(ExplainedMetric):
     """
 
     name = "explained_variance"
-    tags = Tags(needs_labels=True, needs_prediction=True)
+    tags = Tags(needs_labels=True, needs_prediction=True, state_version=2)
 
     def __init__(self, weight: str | None = None) -> None:
         self.weight = weight

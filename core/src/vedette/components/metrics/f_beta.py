@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from vedette.components.metrics._confusion import Margins
 from vedette.components.metrics._rates import Average, RateMetric
 from vedette_specs import Floats, Tags
@@ -32,3 +34,7 @@ class FBeta(RateMetric):
     def parts(self, counts: Margins) -> tuple[Floats, Floats]:
         square = self.beta**2
         return (1.0 + square) * counts.right, square * counts.labelled + counts.answered
+
+    def behind(self, counts: Margins) -> Floats:
+        weighty = max(1.0, self.beta**2)  # what the weightier kind of error counts
+        return np.minimum(self.parts(counts)[1] / weighty, counts.total)

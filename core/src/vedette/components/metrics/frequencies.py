@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from vedette.components.metrics._categories import add_counts, count_column, distinct, empty_table, merge_tables
 from vedette.components.metrics._columns import pick
 from vedette_specs import Batch, Metric, Result, ResultContext, State, Tags
@@ -48,6 +50,15 @@ class Frequencies(Metric):
         }
         missing = {name: left["missing"].get(name, 0) + right["missing"].get(name, 0) for name in names}
         return {"n": left["n"] + right["n"], "tables": tables, "missing": missing}
+
+    def shares(self, state: State) -> dict[str, Mapping[str, float]]:
+        rows = {name: sum(table["counts"]) + table["other"] for name, table in state["tables"].items()}
+        return {
+            "share": {
+                f"{name}={kind}": rows[name] for name, table in state["tables"].items() for kind in table["names"]
+            },
+            "other": rows,
+        }
 
     def result(self, state: State, ctx: ResultContext) -> Result:
         tables = {name: state["tables"][name] for name in sorted(state["tables"])}

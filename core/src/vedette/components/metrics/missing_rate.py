@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from vedette.components.metrics._columns import by_column, pick, spread, union
@@ -41,6 +43,10 @@ class MissingRate(Metric):
         columns = union(left["columns"] or right["columns"], right["columns"] or left["columns"])
         a, b = spread(left, columns, _NEUTRAL), spread(right, columns, _NEUTRAL)
         return {"n": left["n"] + right["n"], "columns": columns, **{key: a[key] + b[key] for key in _NEUTRAL}}
+
+    def shares(self, state: State) -> dict[str, float | Mapping[str, float]]:
+        by_name = dict(zip(state["columns"], state["rows"].tolist(), strict=True))
+        return {"missing_rate": by_name, "overall_missing_rate": state["n"]}  # the cells of a row can go together
 
     def result(self, state: State, ctx: ResultContext) -> Result:
         rows, missing = state["rows"], state["missing"]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from vedette.components.metrics._columns import by_column, pick, spread, stack, union
+from vedette.components.metrics._exact import two_sum
 from vedette_specs import Batch, Floats, Metric, Result, ResultContext, State, Tags
 
 _NEUTRAL = {
@@ -115,13 +116,6 @@ def _powers(deviation: Floats, mean: Floats, n: Floats) -> State:
     }
 
 
-def _two_sum(a: Floats, b: Floats) -> tuple[Floats, Floats]:
-    """a + b as the nearest float and what it lacks. Source: Knuth, TAOCP 2, section 4.2.2, theorem B."""
-    total = a + b
-    part = total - a
-    return total, (a - (total - part)) + (b - part)
-
-
 def _combine(a: Mapping[str, Any], b: Mapping[str, Any]) -> State:
     """Pebay (2008), equations 2.1 and 3.1 with p = 2, 3, 4."""
     na, nb = a["n"].astype(np.float64), b["n"].astype(np.float64)
@@ -132,7 +126,7 @@ def _combine(a: Mapping[str, Any], b: Mapping[str, Any]) -> State:
         delta = np.where(both, (b["mean"] - a["mean"]) + (b["low"] - a["low"]), 0.0)
         share, d2 = delta / n, delta * delta
         weight = na * nb / n
-        mean, low = _two_sum(np.where(none, b["mean"], a["mean"]), np.where(none, b["low"], a["low"] + nb * share))
+        mean, low = two_sum(np.where(none, b["mean"], a["mean"]), np.where(none, b["low"], a["low"] + nb * share))
         return {
             **{key: a[key] + b[key] for key in _COUNTS},
             "mean": mean,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,9 @@ class NewCategories(Metric, Fittable):
     def _join(self, a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
         table = merge_tables(a["table"], b["table"], self.max_categories)
         return {key: a[key] + b[key] for key in ("n", "missing", "new")} | {"table": table}
+
+    def shares(self, state: State) -> dict[str, Mapping[str, float]]:
+        return {"new_categories": {name: part["n"] for name, part in state["columns"].items()}}
 
     def result(self, state: State, ctx: ResultContext) -> Result:
         parts = {name: state["columns"][name] for name in sorted(state["columns"])}

@@ -15,10 +15,10 @@ class R2(ExplainedMetric):
     """
 
     name = "r2"
-    tags = Tags(needs_labels=True, needs_prediction=True)
+    tags = Tags(needs_labels=True, needs_prediction=True, state_version=2)
 
     def __init__(self, weight: str | None = None) -> None:
         self.weight = weight
 
     def unexplained(self, state: State) -> float:
-        return float(state["m2"][1] + state["weight"] * state["mean"][1] ** 2)
+        return float(state["m2"][1] + state["weight"] * (state["mean"][1] + state["rest"][1]) ** 2)

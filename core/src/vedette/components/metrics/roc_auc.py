@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
+from vedette.components.metrics._confusion import rows_of_mean
 from vedette.components.metrics._score_cells import Cells, Counts
-from vedette.components.metrics._scores import Bounded, ScoreMetric, check_bins, check_error
-from vedette_specs import Mask, Tags
+from vedette.components.metrics._scores import Bounded, ScoreMetric, check_bins, check_error, sides
+from vedette_specs import Mask, State, Tags
 
 
 class RocAuc(ScoreMetric):
@@ -29,6 +32,19 @@ class RocAuc(ScoreMetric):
         self.bins = check_bins(bins, "roc_auc")
         self.weight = weight
         self.max_error = check_error(max_error, "roc_auc")
+
+    def shares(self, state: State) -> dict[str, float | Mapping[str, float]]:
+        """An area varies about as a share of twice as many rows as its rarer side has, if scores are spread smoothly.
+
+        Source: Hanley, McNeil, "The meaning and use of the area under a ROC curve" (1982).
+        """
+        both = sides(state)
+        total = float(both[0].sum()) if len(both) else 0.0
+        rows = 2.0 * both.min(axis=1) * (state["n"] / total if total else 0.0)
+        found: dict[str, float | Mapping[str, float]] = {self.name: min(rows_of_mean(rows), state["n"])}
+        if len(rows) > 1:
+            found[f"{self.name}_by_class"] = dict(zip(state["classes"], rows.tolist(), strict=True))
+        return found
 
     def measure(self, cells: Cells) -> Bounded | None:
         return area_under_roc(cells.counts[0], cells.counts[1], cells.tied)

@@ -27,7 +27,7 @@ class SubspaceAngle(Metric, Fittable):
     Source: Bjorck, Golub, "Numerical methods for computing angles between linear subspaces" (1973).
     """
 
-    tags = Tags(modalities=("numeric",))
+    tags = Tags(modalities=("numeric",), state_version=2)
 
     columns_: list[str]
     mean_: Floats

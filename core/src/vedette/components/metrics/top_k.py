@@ -18,6 +18,7 @@ class TopK(MeanMetric):
     """
 
     name = "top_k"
+    share = True
     counters = ("unknown_class",)
     tags = Tags(needs_labels=True, needs_probabilities=True)
 

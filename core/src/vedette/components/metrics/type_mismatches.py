@@ -66,6 +66,9 @@ class TypeMismatches(ColumnCounts, Fittable):
                 counts["wrong"][i] = np.count_nonzero(known & ~right)
         return names, counts
 
+    def shares(self, state: State) -> dict[str, Mapping[str, float]]:
+        return {"type_mismatches": named(state["columns"], state["n"])}
+
     def result(self, state: State, ctx: ResultContext) -> Result:
         columns, n = state["columns"], state["n"]
         if not n.any():

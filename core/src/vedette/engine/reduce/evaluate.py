@@ -74,6 +74,15 @@ class Evaluator:
         n = span.labelled if span.labelled else span.rows
         return Result(values, n, status, details)
 
+    def shares(self, span: Span) -> dict[str, Any]:
+        """Of how many rows the values that are shares of rows are, under the names that they have in results."""
+        found: dict[str, Any] = {}
+        for part in self.spec.components:
+            component, state = self.component(part), span.states.get(part.alias)
+            if component is not None and state is not None:
+                found.update(part.named(self.guard(_shares, component, state)))
+        return found
+
     def fold(self, memory: Memory | None, states: Mapping[str, Any], tick: Tick) -> Folded:
         """The memory, after a tick, of a detector that has a reference."""
         part = self.spec.components[0]
@@ -91,6 +100,18 @@ class Evaluator:
             return call(*arguments)
         except Exception as error:
             raise ComponentFailed(f"{self.spec.name}: {type(error).__name__}: {error}") from error
+
+
+def _shares(component: Metric, state: Mapping[str, Any]) -> dict[str, Any]:
+    """Names of all values, as their number decides what `as:` makes of them; with None for what is no share."""
+    rows = component.shares(dict(state))
+    if not rows:
+        return {}
+    known = {
+        name: {column: float(n) for column, n in of.items()} if isinstance(of, Mapping) else float(of)
+        for name, of in rows.items()
+    }
+    return {name: known.get(name) for name in component.result(dict(state), ResultContext()).values}
 
 
 def decode_states(data: bytes | None) -> dict[str, Any]:

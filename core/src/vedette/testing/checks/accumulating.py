@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -66,6 +67,23 @@ def scaling_goes_with_merging(lab: Lab) -> None:
     same(_result(component, once), _result(component, twice), lab.tolerance, "scale(merge(a, b)) differs")
     same(_result(component, component.scale(left, 1.0)), _result(component, left), lab.tolerance, "scale(a, 1) differs")
     through_bytes(once)
+
+
+@check(Metric)
+def shares_are_shares(lab: Lab) -> None:
+    """What `shares` names is a value in [0, 1], of no more rows than there are."""
+    component = lab.ready()
+    rows = lab.traffic()
+    for state in (component.create(), component.add(component.create(), rows)):
+        values = component.result(state, CONTEXT).values
+        for name, given in component.shares(state).items():
+            require(name in values, f"shares() names {name!r}, which is none of the values {list(values)}")
+            value = values[name]
+            for column, of in given.items() if isinstance(given, Mapping) else [(None, given)]:
+                share = value.get(column) if isinstance(value, Mapping) else value
+                what = name if column is None else f"{name}({column!r})"
+                require(share is None or 0.0 <= share <= 1.0, f"{what} is {share}, so it is no share of rows")
+                require(0 <= of <= len(rows), f"shares() says that {what} is of {of} rows; there are {len(rows)}")
 
 
 @check(Metric)
