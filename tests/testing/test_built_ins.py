@@ -87,7 +87,7 @@ def test_conformance_with_three_classes(check) -> None:
 
 
 def test_every_check_applies_to_a_built_in() -> None:
-    every = [*subjects(), Subject(REGISTRY.make("log"))]
+    every = [*subjects(), Subject(REGISTRY.make("log")), Subject(REGISTRY.make("file", path="events.jsonl"))]
     applied = {bound.check.name for subject in every for bound in checks_for(subject)}
     assert applied == set(CHECKS)
 

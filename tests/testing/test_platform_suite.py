@@ -94,6 +94,8 @@ def test_broken_promises_are_noticed(name: str, dishonest: Bench, monkeypatch: p
     with pytest.raises(CheckFailed) as caught:
         PLATFORM_CHECKS[name](dishonest)
     assert NOTICED[name] in str(caught.value)
+    if name == "rows_that_monitors_missed_are_counted_as_dropped":  # on a busy machine some really are
+        dishonest.watched.sent.rows -= int(dishonest.watched.monitors.metrics()["vedette_dropped_rows_total"])
     if name == "errors_are_the_plain_ones":  # the check ended before it could count the row that was answered
         dishonest.watched.sent.add(1)
 

@@ -6,16 +6,17 @@ import fcntl
 import json
 import os
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from vedette.components.sinks.seen import Seen
-from vedette_specs import Event, Sink
+from vedette_specs import BatchSink, Event
 
 TAIL = 1 << 20  # bytes at the end of an existing file whose ids are remembered
 
 
-class File(Sink):
+class File(BatchSink):
     """Appends one JSON object a line. An event whose id is among the file's last lines is not written again.
 
     path: the file; its folder is made when missing. Several processes may share it, and it may be rotated away.
@@ -29,18 +30,20 @@ class File(Sink):
         self._read: tuple[int, int] | None = None  # inode and offset up to which ids are known
         self._lock = threading.Lock()
 
-    def emit(self, event: Event) -> None:
-        line = json.dumps(event.to_json(), default=str, ensure_ascii=False).encode() + b"\n"
+    def emit_many(self, events: Sequence[Event]) -> None:
+        lines = {event.id: json.dumps(event.to_json(), default=str, ensure_ascii=False).encode() for event in events}
         with self._lock, self._open() as file:
             fcntl.flock(file, fcntl.LOCK_EX)  # released when the file is closed
             torn = self._learn(file)
-            if event.id in self._seen:
+            fresh = [id for id in lines if id not in self._seen]
+            if not fresh:
                 return
-            file.write(b"\n" + line if torn else line)
+            file.write(b"\n" * torn + b"".join(lines[id] + b"\n" for id in fresh))
             file.flush()
             if self.fsync:
                 os.fsync(file.fileno())
-            self._seen.add(event.id)
+            for id in fresh:
+                self._seen.add(id)
 
     def _open(self) -> BinaryIO:
         path = Path(self.path)
