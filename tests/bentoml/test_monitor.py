@@ -13,13 +13,16 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from sqlalchemy import select
 from tests.bentoml.configuration import write_config
 from tests.bentoml.serving import Bento, environment, wait_for
 
+from vedette.config.plan import TapSpec
 from vedette.engine.service import Service
 from vedette.http.embedded import Embedded, server_app
 from vedette.plugins import get_registry
 from vedette.store.database import Store
+from vedette.store.tables import predictions
 from vedette.testing.platforms.model import answer, make_labels, make_rows
 from vedette_bentoml.bundles import prepared
 from vedette_bentoml.labelling import Labels
@@ -226,6 +229,37 @@ def test_a_yaml_that_is_wrong_costs_the_model_nothing(tmp_path: Path, caplog: py
     record(monitor, make_rows(3, seed=1))
     wait_for(lambda: "unknown key 'modle'" in caplog.text, 20)
     monitor.close(0.2)
+
+
+def test_the_yamls_tap_and_version_hold(config: Path) -> None:
+    text = config.read_text().replace("{name: kit}", "{name: kit, version: v7}")
+    config.write_text(text + "tap: {buffer: 500 rows, spool: waiting}\nprivacy: {payloads: all}\n")
+    monitor = VedetteMonitor("income", config=str(config))
+    assert monitor.tap is not None
+    assert monitor.tap.settings == TapSpec(buffer_rows=500, spool=str(config.parent / "waiting"))
+    record(monitor, make_rows(5, seed=1))
+    bundle = prepared(config)
+    store = Store(bundle.plan.store)
+    service = Service(store, bundle)
+    wait_for(lambda: service.counters().get("captured") == 5, what=lambda: str(service.counters()))
+    assert (config.parent / "waiting").is_dir()
+    monitor.close()
+    with store.read() as connection:
+        assert set(connection.execute(select(predictions.c.model_version)).scalars()) == {"v7"}
+    store.close()
+
+
+def test_keys_that_mean_nothing_here_are_named_once(config: Path, caplog: pytest.LogCaptureFixture) -> None:
+    more = "explainers: {why: {use: kernel_shap}}\npools: {default: {replicas: 3}}\n"
+    config.write_text(config.read_text().replace("fdr: 0.1}}", "fdr: 0.1}, explain: why}") + more)
+    monitor = VedetteMonitor("income", config=str(config))
+    record(monitor, make_rows(3, seed=1))
+    wait_for(lambda: "pools.default.replicas" in caplog.text, 60)
+    monitor.close()
+    said = [item.getMessage() for item in caplog.records if item.name == "vedette.bentoml"]
+    assert len(said) == 2
+    assert said[0].startswith("explainers.why, monitors.outliers.explain: nothing is explained here")
+    assert said[1].startswith("pools.default.replicas: monitors of bentoml.monitor run in the model's processes")
 
 
 def test_a_record_that_cannot_be_read_is_told(config: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -43,13 +43,17 @@ def prepared(config: Config, registry: Registry | None = None) -> Bundle:
 
     Raises ConfigError, BundleError or NoBundle.
     """
-    paths = [Path(config)] if isinstance(config, str | os.PathLike) else [Path(path) for path in config]
+    paths = as_paths(config)
     registry = registry or get_registry()
     file = bundle_file(paths)
     if (found := _fresh(file, paths, registry)) is not None:
         return found
     with _locked(file):
         return _fresh(file, paths, registry) or _made(file, paths, registry)
+
+
+def as_paths(config: Config) -> list[Path]:
+    return [Path(config)] if isinstance(config, str | os.PathLike) else [Path(path) for path in config]
 
 
 def bundle_file(paths: Sequence[Path]) -> Path:

@@ -29,7 +29,7 @@ from vedette.engine.tap.tap import Tap
 from vedette.engine.tap.transport import HttpTransport
 from vedette_bentoml import graph
 from vedette_bentoml.labelling import Labels, Target
-from vedette_bentoml.local import LocalMonitors
+from vedette_bentoml.local import LocalMonitors, tap_settings
 from vedette_bentoml.positions import place
 
 log = logging.getLogger("vedette.bentoml")
@@ -105,7 +105,8 @@ class VedetteMonitor(graph.MonitorBase[Any]):
         else:
             monitors = LocalMonitors(config)
             self.labels = Labels(monitors.feedback)
-            self.tap = Tap(monitors)
+            settings, version = tap_settings(config)
+            self.tap = Tap(monitors, settings, model_version=version)
         with _opening:
             _opened.append(self)
         _close_with_service()
