@@ -24,7 +24,7 @@ from typing import Any
 from vedette.config.loading import load_all
 from vedette.config.reference import local_path
 from vedette.engine.bundle import Bundle, build_bundle
-from vedette.engine.bundle_faults import BundleError
+from vedette.engine.bundle_faults import BundleError, placed
 from vedette.plugins import Registry, get_registry
 from vedette_specs.codec import CodecError, decode, encode
 
@@ -41,7 +41,7 @@ class NoBundle(BundleError):
 def prepared(config: Config, registry: Registry | None = None) -> Bundle:
     """The bundle of one or several YAML files, each laid on those before it; fitted if nobody has done so yet.
 
-    Raises ConfigError, BundleError or NoBundle.
+    Raises ConfigError, also for monitors that cannot be fitted, or NoBundle.
     """
     paths = as_paths(config)
     registry = registry or get_registry()
@@ -81,7 +81,8 @@ def _made(file: Path, paths: Sequence[Path], registry: Registry) -> Bundle:
     loaded = load_all(paths, registry=registry)
     for note in loaded.notes:
         log.warning("%s", note)
-    bundle = build_bundle(loaded.plan, registry, loaded.reference)
+    with placed(loaded):
+        bundle = build_bundle(loaded.plan, registry, loaded.reference)
     said = {
         "format": FORMAT,
         "key": _key(paths),

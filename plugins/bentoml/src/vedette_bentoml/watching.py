@@ -43,7 +43,7 @@ def watch(
     that there is.
 
     Raises TypeError for what is no service, ValueError where the endpoint is not clear, ConfigError with all faults of
-    the YAML, BundleError where the monitors cannot be fitted.
+    the YAML and of what it asks to be fitted, BundleError where the bundle cannot be written.
     """
     target = graph.check_service(service)
     if hasattr(target.inner, MARK):
