@@ -259,6 +259,14 @@ def test_a_version_of_the_future(faults: Faults) -> None:
     assert "version: 2 is not allowed; allowed: 1" in faults("", head="version: 2\nmodel: {name: m}\n")[0]
 
 
+def test_an_alias_is_not_followed_yet(faults: Faults) -> None:
+    """Rather than unknown, since the word is one's first guess; a model that serves must not be exchanged unasked."""
+    head = 'version: 1\nmodel: {name: m, uri: "models:/m@champion", refresh: 1m}\n'
+    (found,) = faults("schema: {features: {age: numeric}}\nmonitors: {}", head=head)
+    assert found.startswith("monitors.yaml:2:45: model: 'refresh' is not supported yet")
+    assert "start again to follow it" in found
+
+
 @pytest.mark.parametrize(
     ("reference", "expected"),
     [
@@ -286,3 +294,12 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         "the file cannot be read: No such file or directory",
         "the file cannot be read: it is not UTF-8 text",
     ]
+
+
+@pytest.mark.parametrize("metric", ["pape", "performance_range"])
+def test_estimates_that_read_inputs_are_no_neighbours_of_metrics_that_wait_for_labels(
+    metric: str, faults: Faults
+) -> None:
+    found = faults(f"monitors: {{a: {{metrics: [log_loss, {metric}]}}}}")
+    assert any(f"5:36: {metric} reads inputs, which are gone when the labels come" in fault for fault in found), found
+    assert not any("which are gone" in fault for fault in faults(f"monitors: {{a: {{metrics: [cbpe, {metric}]}}}}"))

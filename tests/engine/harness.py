@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from vedette.store import labels, outbox, results, series
 from vedette.store.results import StoredResult
 from vedette.store.series import Series
 from vedette.store.tables import outbox as outbox_table
-from vedette_specs.components import Sink
+from vedette_specs.components import BatchSink, Sink
 from vedette_specs.results import Event
 
 Key = tuple[str, int]
@@ -111,9 +111,23 @@ class Harness:
                     raise ConnectionError(f"{self.name} does not answer")
                 emit(self.name, event)
 
+        return self._step(Recording)
+
+    def deliver_many(self, emit: Callable[[Sequence[Event]], object]) -> int:
+        """`deliver` to sinks that take many at once."""
+
+        class Many(BatchSink):
+            def __init__(self, name: str) -> None:
+                self.name = name
+
+            def emit_many(self, events: Sequence[Event]) -> None:
+                emit(events)
+
+        return self._step(Many)
+
+    def _step(self, make: Callable[[str], Sink]) -> int:
         plan = self.bundle.plan
-        dispatcher = Dispatcher(self.store, plan, get_registry(), {s.name: Recording(s.name) for s in plan.sinks})
-        return dispatcher.step()
+        return Dispatcher(self.store, plan, get_registry(), {s.name: make(s.name) for s in plan.sinks}).step()
 
 
 __all__ = ["Harness", "Key", "outbox"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -248,6 +249,26 @@ class TestDelivery:
         engine.time(10.0)
         self.deliver(engine, got, set())
         assert got["down"] == ["id-2"]
+
+    def test_a_sink_that_takes_many_gets_them_at_once(self, engine: Harness) -> None:
+        got: list[list[str]] = []
+        self.put(engine, *(self.event(i, f"m{i}") for i in range(5)), self.event(5, "m0"))
+        assert engine.deliver_many(lambda events: got.append([event.id for event in events])) == 12
+        assert got == [[f"id-{i}" for i in range(5)]] * 2 + [["id-5"]] * 2, "of a monitor one after another; two sinks"
+        assert engine.waiting_events() == []
+
+    def test_one_event_that_cannot_be_taken_holds_up_no_other_of_its_batch(self, engine: Harness) -> None:
+        got: dict[str, None] = {}
+
+        def take(events: Sequence[Event]) -> None:
+            if any(event.id == "id-2" for event in events):
+                raise ValueError("id-2 is poison")
+            got.update(dict.fromkeys(event.id for event in events))
+
+        self.put(engine, *(self.event(i, f"m{i}") for i in range(5)))
+        assert engine.deliver_many(take) == 8
+        assert list(got) == ["id-0", "id-1", "id-3", "id-4"]
+        assert {(row.event_id, row.attempts) for row in engine.waiting_events()} == {("id-2", 1)}
 
     def test_the_same_event_is_queued_once(self, engine: Harness) -> None:
         self.put(engine, self.event(1), self.event(1))

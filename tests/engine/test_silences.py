@@ -135,6 +135,28 @@ def test_a_pending_alert_that_fires_after_the_silence_is_delivered_as_ever() -> 
     assert delivered(engine) == ["firing"]
 
 
+def test_sinks_hear_of_no_alert_that_is_pending_only() -> None:
+    engine = make(AlertSpec("stats", 'mean("x") > 3', "stats", for_count=3))
+    for shift in (HIGH, LOW, HIGH, HIGH, HIGH, LOW):
+        window(engine, shift)
+    assert states(engine) == ["pending", "pending", "firing", "resolved"]
+    assert delivered(engine) == ["firing", "resolved"]
+
+
+def test_who_believes_that_it_fires_is_not_told_so_twice() -> None:
+    engine = make()
+    window(engine, HIGH)
+    silence(engine, 100)
+    for shift in (LOW, HIGH):
+        window(engine, shift)
+    engine.time(100.0)
+    engine.reduce(engine.store.time)
+    assert states(engine) == ["firing", "resolved", "firing"]
+    assert delivered(engine) == ["firing"]
+    window(engine, LOW)
+    assert delivered(engine) == ["resolved"]
+
+
 def test_a_silence_of_one_segment_leaves_the_others() -> None:
     engine = make(by=("region",))
     silence(engine, 1000, segment="region=eu")
@@ -237,7 +259,7 @@ def test_an_acknowledged_alert_is_not_sent_again_when_its_silence_ends() -> None
     engine.reduce(engine.store.time)
     assert delivered(engine) == []
     window(engine, LOW)
-    assert delivered(engine) == ["resolved"]
+    assert delivered(engine) == []  # nor its end: they never heard of it
 
 
 def test_acknowledging_asks_which_window_and_knows_what_is_not_live() -> None:
@@ -259,5 +281,5 @@ def by_window(live: Sequence[Any]) -> dict[str, bool]:
 
 def test_nobody_needs_a_name_less_than_who_acknowledges() -> None:
     engine = make()
-    with pytest.raises(BadRequest, match="by: 'None' is not a text of 1"):
+    with pytest.raises(BadRequest, match="by: is missing"):
         alerting(engine).acknowledge("stats", {"note": "x"})

@@ -33,7 +33,13 @@ async def stream(request: Request) -> Response:
     return StreamingResponse(iter([b'{"predictions": [">50K",', b' "<=50K"]}']), media_type="application/json")
 
 
-plain = Starlette(routes=[Route(path, call, methods=["POST"]) for path, call in (("/p", predict), ("/s", stream))])
+async def fail(request: Request) -> Response:
+    await request.body()
+    raise ZeroDivisionError("the model's own")
+
+
+ENDPOINTS = (("/p", predict), ("/s", stream), ("/f", fail))
+plain = Starlette(routes=[Route(path, call, methods=["POST"]) for path, call in ENDPOINTS])
 
 
 class Client:
@@ -53,7 +59,7 @@ class Site:
     def __init__(self, **options: Any) -> None:
         self.wire = Wire()
         self.tap = LazyTap(lambda: self.wire)
-        self.client = Client(Tapped(plain, self.tap, ["/p", "/s"], **options))
+        self.client = Client(Tapped(plain, self.tap, ["/p", "/s", "/f"], **options))
 
     def batches(self) -> Any:
         assert self.tap.tap.flush(5.0)
@@ -105,6 +111,15 @@ def test_errors_other_paths_and_explainers_are_no_predictions(site: Site) -> Non
     site.client.post("/p", json=BODY, headers={"Seldon-Skip-Logging": "true"})
     site.client.post("/p", json=BODY)
     assert sum(map(len, site.batches())) == 2
+
+
+def test_a_call_whose_application_raises_is_counted_as_failed(site: Site) -> None:
+    site.client.post("/p", json={})
+    with pytest.raises(ZeroDivisionError, match="the model's own"):
+        site.client.post("/f", json=BODY)
+    site.client.post("/p", json=BODY)
+    assert sum(map(len, site.batches())) == 2
+    assert site.tap.tap.counters()["failed_calls"] == 2
 
 
 def test_a_tap_that_cannot_be_made_costs_rows_only(caplog: pytest.LogCaptureFixture) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pandas as pd
@@ -14,12 +16,14 @@ from click.testing import CliRunner
 from tests.mlflow.servers import Registry, until
 from tests.mlflow.tracking import CHAMPION, mlflow, quiet, tracking_of
 
+from vedette.config import ConfigError
+
 with quiet():
     from mlflow.deployments.cli import commands
 
     from vedette_mlflow import rayserve_config
     from vedette_mlflow.deployments import HELP, RayServeClient, payload
-    from vedette_rayserve.deploy import ServeClient, merged, without
+    from vedette_rayserve.deploy import DeployFailed, ServeClient, merged, without
     from vedette_rayserve.local import LocalRay
 
 NAME, OTHER, WATCH = "income", "bystander", "tumours-vedette"
@@ -165,10 +169,74 @@ def test_what_is_there_is_not_made_again(deployed: Target) -> None:
 
 
 @pytest.mark.ray
-@pytest.mark.slow
+def test_an_update_that_fails_changes_nothing(deployed: Target) -> None:
+    """The model cannot be built, its new monitors could: both are as they were, and predictions go on meanwhile."""
+    before, config, rows = deployed.client.get_deployment(NAME), _configured(deployed), _settled(deployed)
+    statuses: list[int] = []
+    done = threading.Event()
+
+    def ask() -> None:
+        with httpx.Client(timeout=30, trust_env=False) as client:
+            while not done.wait(0.1):
+                statuses.append(client.post(f"{before['url']}/invocations", json={"inputs": ROWS}).status_code)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        said = deployed.run(
+            "update", "--name", NAME, "-m", "models:/tumours/2", "-C", "tracking_uri=${NOWHERE_AT_ALL}", code=1
+        )
+    finally:
+        done.set()
+        asking.join()
+    assert "NOWHERE_AT_ALL" in said
+    assert f"'{NAME}' runs as it did before" in said
+    assert _configured(deployed) == config
+    assert deployed.client.get_deployment(NAME) == before
+    assert len(statuses) > 5
+    assert set(statuses) == {200}
+    assert _settled(deployed) == rows + 2 * len(statuses) + 2, "no row is lost or counted twice"
+    assert deployed.names() >= {NAME, WATCH, OTHER}
+
+
+def _settled(target: Target) -> int:
+    """Rows that are counted, when all that were predicted until now are, and two more: a tap ships in order."""
+    found, identity = target.client.get_deployment(NAME), uuid4().hex
+    with httpx.Client(timeout=30, trust_env=False) as client:
+        sent = client.post(f"{found['url']}/invocations", json={"inputs": ROWS}, headers={"X-Request-Id": identity})
+        assert sent.is_success
+        until(lambda: client.get(f"{found['monitors_url']}/api/predictions/{identity}").is_success)
+    return _rows(target, "quality")
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize("verb", ["create", "update"])
+def test_what_cannot_be_undone_either_is_said(deployed: Target, verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray's dashboard goes away after it was asked: a friendly error of MLflow's with both reasons."""
+    config, client = _configured(deployed), deployed.client
+    other = deployed.folder / "other.yaml"
+    other.write_text(deployed.monitors.read_text().replace("name: tumours", "name: other"))
+
+    def away(_: Any) -> None:
+        raise DeployFailed("the dashboard has gone")
+
+    monkeypatch.setattr(client._serve, "put", away)
+    work = client.create_deployment if verb == "create" else client.update_deployment
+    name = "again" if verb == "create" else NAME
+    pattern = "^the dashboard has gone; and it could not be undone: the dashboard has gone$"
+    with pytest.raises(mlflow.exceptions.MlflowException, match=pattern), quiet():
+        work(name, CHAMPION, config={"monitors": str(other)})
+    assert _configured(deployed) == config
+
+
+def _configured(target: Target) -> dict[str, Any]:
+    return {app["name"]: app for app in target.serve.live()["applications"]}
+
+
+@pytest.mark.ray
 def test_an_update_keeps_what_it_does_not_name(deployed: Target) -> None:
     """Another version of the model: input monitors go on where they were, and nobody else is touched."""
-    before, rows = deployed.client.get_deployment(NAME), _rows(deployed, "quality")
+    before, rows = deployed.client.get_deployment(NAME), _settled(deployed)
     with quiet():
         deployed.client.update_deployment(NAME, "models:/tumours/2")
     after = deployed.client.get_deployment(NAME)
@@ -218,6 +286,15 @@ def test_options_are_checked() -> None:
     ]:
         with pytest.raises(rayserve_config.BadOption, match=message):
             of("n", config)
+
+
+def test_monitors_that_cannot_be_fitted_have_their_place(registry: Registry, tmp_path: Path) -> None:
+    """Said before the cluster is asked for anything, as an error of MLflow's."""
+    yaml = registry.yaml(tmp_path, "alerts: {decay: {when: performance.acuracy < 1}}\n")
+    line = len(yaml.read_text().splitlines())
+    wanted = rayserve_config.Wanted.of("n", {"monitors": str(yaml)})
+    with tracking_of(registry.folder), quiet(), pytest.raises(ConfigError, match=rf"{yaml}:{line}:.*'accuracy'"):
+        rayserve_config.configuration(wanted, CHAMPION)
 
 
 def test_targets_and_arguments_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:

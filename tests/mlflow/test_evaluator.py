@@ -12,6 +12,7 @@ import pytest
 from tests.mlflow.tracking import CHAMPION, Tracking, mlflow, quiet, tracking_of
 
 import vedette
+from vedette.config import ConfigError
 from vedette_mlflow.evaluating import BadEvaluation
 from vedette_mlflow.evaluator import Evaluator
 from vedette_mlflow.models import resolve
@@ -130,6 +131,21 @@ def test_predictions_of_a_table_and_a_given_model_id(tracking: Tracking, tmp_pat
     assert len(history) == 1
     linked = [m for m in tracking.client.get_logged_model(model).metrics if m.run_id == found.run_id]
     assert {m.key for m in linked} == set(found.metrics)
+
+
+def test_what_cannot_be_fitted_has_its_place(tracking: Tracking, tmp_path: Path) -> None:
+    """All faults, where they stand in the file, as `vedette check` says them."""
+    wrong = "monitors:\n  a: {metrics: [accuracy], window: 7d, alert: {when: acuracy < 1}}\n"
+    wrong += "  b: {metrics: [accuracy], window: 7d, alert: {when: roc < 1}}\n"
+    config = tracking.yaml(tmp_path, wrong)
+    first = config.read_text().splitlines().index("monitors:") + 2
+    with pytest.raises(ConfigError) as caught:
+        evaluate(tracking.frame().assign(predicted="benign"), config, None, predictions="predicted")
+    assert [(fault.file, fault.line) for fault in caught.value.faults] == [
+        (str(config), first),
+        (str(config), first + 1),
+    ]
+    assert "did you mean 'accuracy'?" in str(caught.value)
 
 
 def test_what_does_not_fit_is_named(tracking: Tracking, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Aliases, versions, bundles beside the model, and monitors that run elsewhere."""
+"""Aliases, versions, and bundles beside the model."""
 
 from __future__ import annotations
 
@@ -50,41 +50,6 @@ def test_a_bundle_that_is_logged_is_served_with_its_model(registry: Registry, tm
         assert server.stop() == 0
 
 
-def test_monitors_that_run_elsewhere(registry: Registry, here: Here, tmp_path: Path) -> None:
-    """The tap ships to `vedette serve`; there is no /vedette beside the model."""
-    yaml = registry.yaml(tmp_path, "server: {tokens: hush}\n")
-    afar, near = tmp_path / "afar", tmp_path / "near"
-    for folder in (afar, near):
-        folder.mkdir()
-    monitors = Server(
-        [*COMMAND, "serve", str(yaml), "--port", "0"], registry.environment, afar,
-        re.compile(r"http://127\.0\.0\.1:(\d+)"),
-    )  # fmt: skip
-    served = None
-    try:
-        port = until(lambda: monitors.alive() and monitors.announced and monitors.announced.search(monitors.output()))[
-            1
-        ]
-        url = f"http://127.0.0.1:{port}"
-        code, text = here("mlflow", "serve", "-m", MODEL, "--port", "0", "--monitors-url", url, "--token", "wrong")
-        assert code == 2
-        assert "401" in text
-        served = registry.serve(near, "-m", MODEL, "--monitors-url", url, "--token", "hush").wait_ready()
-        assert served.children("vedette_mlflow.monitoring") == []
-        assert served.predict(6).status == 200
-        assert served.ask("GET", "/vedette/").status == 404
-        monitors.port = int(port)
-        headers = {"Authorization": "Bearer hush"}
-
-        def arrived() -> bool:
-            return "vedette_rows_total 6.0" in monitors.ask("GET", "/metrics", headers=headers).body.decode()
-
-        until(arrived)
-    finally:
-        codes = [server.stop() for server in (served, monitors) if server is not None]
-    assert codes == [0, 0]
-
-
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -96,13 +61,17 @@ def test_monitors_that_run_elsewhere(registry: Registry, here: Here, tmp_path: P
         (["-m", MODEL, "--monitors-url", "monitors:8200"], "http://host[:port]"),
         (["-m", MODEL, "-c", "absent.yaml"], "absent.yaml"),
         (["-m", MODEL, "--host", "0.0.0.0", "-c", "YAML"], "server.tokens"),
+        (["-m", MODEL, "-c", "YAML", "-c", "REFRESH"], "model: 'refresh' is not supported yet"),
     ],
 )
 def test_what_cannot_be_served_is_said_before_anything_runs(
     registry: Registry, here: Here, tmp_path: Path, arguments: list[str], said: str
 ) -> None:
     yaml = str(registry.yaml(tmp_path))
-    code, text = here("mlflow", "serve", "--port", "0", *(yaml if item == "YAML" else item for item in arguments))
+    refresh = tmp_path / "refresh.yaml"
+    refresh.write_text("model: {refresh: 1m}\n")
+    files = {"YAML": yaml, "REFRESH": str(refresh)}
+    code, text = here("mlflow", "serve", "--port", "0", *(files.get(item, item) for item in arguments))
     assert code in (1, 2), text
     assert said in text
 

@@ -12,10 +12,15 @@ from typing import Any
 import pytest
 from tests.mlflow.tracking import Tracking, mlflow, quiet
 
+with quiet():
+    from mlflow.protos.service_pb2 import LogBatch
+    from mlflow.utils.proto_json_utils import message_to_json
+
 from vedette.plugins import get_registry
 from vedette.plugins.errors import OptionError
 from vedette.testing import Subject, check_component
 from vedette_mlflow.sink import FOLDER, MLflow, NoAnswer
+from vedette_mlflow.sink_entries import MAX_BYTES, MAX_METRICS, Entry, requests
 from vedette_mlflow.trigger import Trigger
 from vedette_specs import Event
 
@@ -27,7 +32,7 @@ RESULT = {
 
 
 def event(kind: Any = "result", id: str = "e1", segment: str = "", time: float = END, **payload: Any) -> Event:
-    body = {**(RESULT if kind == "result" else {}), **payload}
+    body = {**({**RESULT, "segment": segment} if kind == "result" else {}), **payload}
     return Event(id, kind, "tumours", "drift", segment, time, body)
 
 
@@ -53,6 +58,7 @@ def test_conformance(make: Callable[..., MLflow], tracking: Tracking) -> None:
     outcomes = check_component(Subject(make(), delivered=lambda: last_ids(tracking)))
     assert outcomes["an_event_is_delivered_once"] == "passed"
     assert outcomes["every_kind_of_event_is_taken"] == "passed"
+    assert outcomes["many_events_are_each_delivered_once"] == "passed"
 
 
 def test_a_result_is_a_batch_of_metrics_at_the_windows_end(make: Callable[..., MLflow], tracking: Tracking) -> None:
@@ -91,6 +97,87 @@ def test_redelivery_to_another_process_writes_nothing(
     again.emit(event(id="e2", time=END + 1))
     assert len(batches) == 1
     assert len(tracking.runs()) == 1, "the run is found again by its name"
+
+
+class Asked:
+    """What a sink asks MLflow for: every method of the client, by name."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.names: list[str] = []
+        for name in ("get_run", "search_runs", "get_experiment_by_name", "log_batch", "log_metric", "set_tag"):
+            monkeypatch.setattr(mlflow.MlflowClient, name, self._noted(name, getattr(mlflow.MlflowClient, name)))
+
+    def _noted(self, name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+        def noted(*given: Any, **named: Any) -> Any:
+            self.names.append(name)
+            return method(*given, **named)
+
+        return noted
+
+    def take(self) -> list[str]:
+        taken, self.names = self.names, []
+        return taken
+
+
+def test_events_that_are_due_together_are_one_request(
+    make: Callable[..., MLflow], tracking: Tracking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink, segments = make(), [f"region={i}" for i in range(40)]
+    sink.emit(event(id="first"))
+    asked = Asked(monkeypatch)
+    sink.emit_many([event(id=f"e{i}", segment=segment) for i, segment in enumerate(segments)])
+    assert asked.take() == ["log_batch"]
+    sink.emit(event(id="later", segment=segments[0], time=END + 60))
+    assert asked.take() == ["log_batch"], "what the run has is remembered"
+    metrics = tracking.runs()[0].data.metrics
+    assert len(metrics) == 41 * 5
+    assert metrics["drift/1000_rows/region_39/effect/age"] == 0.5
+
+
+def test_what_another_process_may_have_written_is_asked_for_again(
+    make: Callable[..., MLflow], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two workers: the first delivers, the second takes over and delivers, the first has its lease again."""
+    first, second = make(), make()
+    first.emit(event())
+    second.emit(event(id="e2", time=END + 60))
+    asked = Asked(monkeypatch)
+    monkeypatch.setattr("vedette_mlflow.sink.KNOWN_FOR", 0.0)
+    first.emit(event(id="e2", time=END + 60))
+    assert asked.take() == ["get_run"]
+
+
+def test_a_lane_that_comes_again_from_its_middle_is_written_once(
+    make: Callable[..., MLflow], tracking: Tracking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alerts = [event("alert", f"a{i}", time=END + i, rule="r", state="firing") for i in range(4)]
+    make().emit_many(alerts[:3])
+    told: list[str] = []
+    monkeypatch.setattr(Trigger, "pull", lambda self, client, event: told.append(event.id))
+    make(on_alert={"model": "tumours", "set_tag": "retrain"}).emit_many(alerts[1:])
+    assert told == ["a3"]
+    assert last_ids(tracking) == ["a3"]
+
+
+def test_requests_are_no_larger_than_mlflow_takes(make: Callable[..., MLflow], tracking: Tracking) -> None:
+    """1000 metrics and tags, of which 100 tags; an event that alone fills a request, and more of them."""
+    wide = {"effect": {f"c{i}": float(i) for i in range(2000)}}
+    sink = make(columns=1000)
+    sink.emit_many([event(id=f"w{i}", segment=f"s={i}", values=wide) for i in range(2)])
+    sink.emit_many([event("alert", f"a{i}", f"s={i}", rule="r", state="firing") for i in range(60)])
+    data = tracking.runs()[0].data
+    assert len(data.metrics) == 2 * MAX_METRICS
+    assert sum(name.startswith("vedette.alert.") for name in data.tags) == 60
+
+
+def test_requests_are_cut_by_their_size_too() -> None:
+    long = {"effect": {f"{'c' * 200}{i}": 1.0 for i in range(900)}}
+    entries = [Entry.of(event(id=f"e{i}", segment=f"s={i}", values=long), 900) for i in range(3)]
+    assert all(entry.size < MAX_BYTES < 2 * entry.size for entry in entries)
+    sizes = [len(message_to_json(LogBatch(metrics=[m.to_proto() for m in e.mlflow_metrics()]))) for e in entries]
+    assert all(size < entry.size < 1_000_000 for size, entry in zip(sizes, entries, strict=True))
+    assert [len(batch) for batch in requests(entries)] == [1, 1, 1]
+    assert [len(batch) for batch in requests([Entry.of(event(id=f"e{i}"), 9) for i in range(250)])] == [100, 100, 50]
 
 
 def test_names_that_become_the_same_are_told_apart(make: Callable[..., MLflow], tracking: Tracking) -> None:

@@ -23,6 +23,7 @@ svc = vedette_bentoml.watch(models.Model, {config!r})
 class BentoML(Platform):
     name = "bentoml"
     processes = 2
+    changing_headers = frozenset({"x-bentoml-request-id"})
 
     def serve(self, setting: Setting) -> Site:
         return BentoSite(setting)

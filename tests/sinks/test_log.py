@@ -35,7 +35,7 @@ def test_an_event_is_logged_once(make_event, caplog: pytest.LogCaptureFixture) -
 
 
 def test_memory_of_ids_is_bounded(make_event, caplog: pytest.LogCaptureFixture) -> None:
-    from vedette.components.sinks._seen import Seen
+    from vedette.components.sinks.seen import Seen
 
     seen = Seen(limit=3)
     for id in "abcd":

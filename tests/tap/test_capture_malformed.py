@@ -161,6 +161,11 @@ def test_nothing_but_undecodable(body: Any, response: Any, encoded: bool, schema
     assert len(type(batch).from_bytes(batch.to_bytes(), batch.schema)) == len(batch)
 
 
+def test_an_answer_that_is_a_ragged_list_is_undecodable() -> None:
+    with pytest.raises(Undecodable):
+        decode(Call({"instances": [{"age": 1, "work": "a"}]}, [None, []]), SCHEMA, AUTO)
+
+
 @settings(max_examples=200, deadline=None)
 @given(body=st.binary(max_size=200), prefix=st.sampled_from([b"", b"\x1f\x8b", b"{", b'{"inputs":[{"name":"x",', b"["]))
 def test_any_bytes(body: bytes, prefix: bytes) -> None:

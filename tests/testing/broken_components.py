@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import random
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,6 +14,7 @@ from vedette_specs import (
     Ask,
     BaseComponent,
     Batch,
+    BatchSink,
     ChangeDetector,
     DriftDetector,
     Event,
@@ -510,3 +511,16 @@ class Choosy(Keeping):
 class Doubling(Keeping):
     def emit(self, event: Event) -> None:
         self.delivered.append(event.id)
+
+
+class KeepingMany(BatchSink):
+    """Sound: keeps ids in a list that outlives it."""
+
+    def emit_many(self, events: Sequence[Event]) -> None:
+        Keeping.delivered.extend(event.id for event in events if event.id not in Keeping.delivered)
+
+
+@breaks("many_events_are_each_delivered_once")
+class Last(KeepingMany):
+    def emit_many(self, events: Sequence[Event]) -> None:
+        super().emit_many(events[-1:])

@@ -66,7 +66,7 @@ def test_the_broken_fail(name: str) -> None:
     assert str(caught.value)
 
 
-@pytest.mark.parametrize("cls", [broken.Count, broken.Clipper, broken.Keeping])
+@pytest.mark.parametrize("cls", [broken.Count, broken.Clipper, broken.Keeping, broken.KeepingMany])
 def test_what_they_derive_from_is_sound(cls: type) -> None:
     outcomes = check_component(subject(cls()))
     assert set(outcomes.values()) == {"passed"}

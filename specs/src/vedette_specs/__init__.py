@@ -4,6 +4,7 @@ from vedette_specs.batch import Batch, concat
 from vedette_specs.columns import Column, Floats, Mask, category, make_column, numeric, tensor, text
 from vedette_specs.components import (
     BaseComponent,
+    BatchSink,
     ChangeDetector,
     DriftDetector,
     Fittable,
@@ -27,9 +28,10 @@ from vedette_specs.results import Alert, Event, Explanation, FeatureVerdict, Res
 from vedette_specs.schema import Schema
 
 __all__ = [
-    "Alert", "Answer", "Ask", "BaseComponent", "Batch", "BudgetExhausted", "ChangeDetector", "Column", "Component",
-    "DriftDetector", "Event", "ExplainContext", "Explainer", "Explanation", "FeatureVerdict", "Fittable", "Floats",
-    "Folded", "FoundModel", "Mask", "Memory", "Metric", "NotFittedError", "OutlierDetector", "Predict", "Preprocessor",
-    "Result", "ResultContext", "Schema", "Sink", "State", "Steps", "Tags", "Tick", "TwoStepMetric", "Value", "Verdict",
-    "as_batch", "category", "concat", "hookimpl", "hookspec", "make_column", "numeric", "tensor", "text",
+    "Alert", "Answer", "Ask", "BaseComponent", "Batch", "BatchSink", "BudgetExhausted", "ChangeDetector", "Column",
+    "Component", "DriftDetector", "Event", "ExplainContext", "Explainer", "Explanation", "FeatureVerdict", "Fittable",
+    "Floats", "Folded", "FoundModel", "Mask", "Memory", "Metric", "NotFittedError", "OutlierDetector", "Predict",
+    "Preprocessor", "Result", "ResultContext", "Schema", "Sink", "State", "Steps", "Tags", "Tick", "TwoStepMetric",
+    "Value", "Verdict", "as_batch", "category", "concat", "hookimpl", "hookspec", "make_column", "numeric", "tensor",
+    "text",
 ]  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Self
 
@@ -32,6 +32,8 @@ class NotFittedError(ValueError):
 class Tags:
     """What the engine and the conformance kit need to know of a component class.
 
+    needs_inputs: reads inputs besides the prediction, probabilities or labels that it needs. Of a component that needs
+    none of these it goes without saying.
     learns: parts of the reference that `fit` reads besides inputs: labels, prediction, probabilities.
     """
 
@@ -39,6 +41,7 @@ class Tags:
     needs_labels: bool = False
     needs_prediction: bool = False
     needs_probabilities: bool = False
+    needs_inputs: bool = False
     learns: tuple[Part, ...] = ()
     needs_annotations: bool = False  # the labels of all annotators of a row, not of the first one only
     mergeable: bool = True
@@ -333,3 +336,15 @@ class Sink(BaseComponent, ABC):
 
     def close(self) -> None:
         """Release what is held. The base class holds nothing."""
+
+
+class BatchSink(Sink):
+    """A sink to which many events cost no more than one."""
+
+    @abstractmethod
+    def emit_many(self, events: Sequence[Event]) -> None:
+        """Deliver all of them, those of a monitor and segment in their order; idempotent by `event.id`. Raises where it
+        failed: each is then given to `emit`, so that one that cannot be delivered holds up no other."""
+
+    def emit(self, event: Event) -> None:
+        self.emit_many([event])

@@ -7,20 +7,25 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from vedette.components.metrics._betting import SHARES, upper_bound
+from vedette.components.metrics._restarts import SLOTS, log_share, merge_slots, no_slots, slots_of
 from vedette.components.metrics.concept_shift import ConceptShift
 from vedette.components.metrics.harmful_shift import HarmfulShift
 from vedette_specs import Batch, Floats, ResultContext, Schema, category, numeric
 
 SCHEMA = Schema({"x": "numeric"}, "binary", ("no", "yes"), "yes")
 ALPHA = 0.05
+START = 1.7e9 + 3.0
 
 
-def rows(p: Floats, truth: Floats) -> Batch:
-    """(n,) probabilities of "yes", and whether it was."""
+def rows(p: Floats, truth: Floats, every: float = 10.0) -> Batch:
+    """(n,) probabilities of "yes", and whether it was; a row every few seconds."""
     return Batch(
         inputs={"x": numeric(p)},
+        times=START + every * np.arange(len(p)),
         schema=SCHEMA,
         prediction=category(np.where(p >= 0.5, "yes", "no").tolist(), SCHEMA.classes),
         probabilities=np.column_stack([1.0 - p, p]),
@@ -53,12 +58,19 @@ def fitted(seed: int = 0, n: int = 1000, wrong: float = 0.1, **options: Any) -> 
     return HarmfulShift(**options).bind(SCHEMA).fit(traffic(np.random.default_rng(seed), n, wrong))
 
 
-def test_the_evidence_is_the_mean_wealth_of_the_bets() -> None:
+def test_the_evidence_is_the_mean_wealth_of_bets_that_began_at_once_and_later() -> None:
     metric = fitted()
     batch = traffic(np.random.default_rng(1), 200, 0.3)
     found = metric.compute(batch)
     losses = np.array([a != b for a, b in zip(batch.prediction.to_list(), batch.labels.to_list(), strict=True)])  # type: ignore[union-attr]
-    wealth = [np.prod(1 + share / metric.bound_ * (losses - metric.bound_)) for share in SHARES]
+    wealth = []
+    for share in SHARES:
+        gains = 1 + share / metric.bound_ * (losses - metric.bound_)
+        total = np.prod(gains) / 2
+        for i, slot in list(enumerate(np.floor(batch.times / 10).astype(int)))[1:]:  # type: ignore[operator]
+            zeros = next(v for v in range(64) if slot % 2 ** (v + 1))
+            total += np.prod(gains[i:]) / (2 * SLOTS * (zeros + 1) * (zeros + 2))
+        wealth.append(total)
     assert found.values["harmful_e_value"] == pytest.approx(np.mean(wealth))
     assert found.values["harmful_log_e"] == pytest.approx(math.log(np.mean(wealth)))
     assert found.values["harmful_mean"] == pytest.approx(losses.mean())
@@ -74,7 +86,70 @@ def test_parts_merge_to_the_whole(metric: Any) -> None:
     for part in reversed(parts):
         merged = metric.merge(merged, part)
     assert merged["n"] == whole["n"] == 300
-    np.testing.assert_allclose(merged["log_wealth"], whole["log_wealth"], rtol=1e-12)
+    np.testing.assert_allclose(merged["logs"], whole["logs"], rtol=1e-12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 1000), span=st.sampled_from([1e3, 1e5, 1e8]), n=st.sampled_from([3, 600, 2000]))
+def test_slots_are_bounded_and_merge_in_any_order(seed: int, span: float, n: int) -> None:
+    rng = np.random.default_rng(seed)
+    times, logs = rng.uniform(-span, span, n), rng.integers(-4, 5, (n, 2)).astype(float)  # sums of integers are exact
+    whole = slots_of(times, logs)
+    where, merged = rng.integers(0, 4, n), no_slots(2)
+    for part in rng.permutation(4):
+        merged = merge_slots(merged, slots_of(times[where == part], logs[where == part]))
+    assert merged.level == whole.level
+    np.testing.assert_array_equal(merged.numbers, whole.numbers)
+    np.testing.assert_array_equal(merged.logs, whole.logs)
+    assert len(whole.numbers) <= SLOTS
+    assert whole.logs.sum() == logs.sum()
+
+
+@pytest.mark.parametrize("gap", [1.0, 7.0, 300.0, 5000.0])
+def test_bets_that_begin_later_never_have_more_than_half_of_the_wealth(gap: float) -> None:
+    """All boundaries that any look at a stream has seen, each with the share that it kept."""
+    rng, slots, shares = np.random.default_rng(0), no_slots(1), dict[int, float]()
+    times = START + np.cumsum(rng.exponential(gap, 20_000))
+    for start in range(0, len(times), 20):
+        part = times[start : start + 20]
+        slots = merge_slots(slots, slots_of(part, np.zeros((len(part), 1))))
+        for number, share in zip(slots.numbers[1:], log_share(slots.numbers[1:], slots.level), strict=True):
+            boundary = int(number) << slots.level
+            assert shares.setdefault(boundary, share) == pytest.approx(share)
+    assert 0.05 < np.exp(list(shares.values())).sum() <= 0.5
+
+
+def delay(metric: HarmfulShift, rng: np.random.Generator, clean: int, every: float) -> int:
+    """Rows with twice the errors until the alarm, in a lifetime window that has seen so many clean ones."""
+    state, seen = metric.create(), 0
+    while True:
+        wrong, n = (0.1, clean) if seen < clean else (0.2, 100)
+        batch = traffic(rng, n, wrong)
+        state = metric.add(state, batch.replace(times=START + every * (seen + np.arange(n))))
+        seen += n
+        if metric.result(state, ResultContext()).values["harmful_alarm"]:
+            return seen - clean
+
+
+@pytest.mark.parametrize("every", [1.0, 60.0])
+def test_a_long_good_time_does_not_make_blind_to_harm(every: float) -> None:
+    """Bets since the first row only took 26 500 rows after 50 000 clean ones, and 114 500 after 200 000."""
+    metric = fitted(n=5000)
+    at_once = [delay(metric, np.random.default_rng(7000 + s), 100, every) for s in range(5)]
+    late = [delay(metric, np.random.default_rng(7000 + s), 200_000, every) for s in range(5)]
+    assert np.median(late) < np.median(at_once) + 1000
+    assert max(late) < 2500
+
+
+def test_the_announced_rows_are_from_now_on() -> None:
+    metric, rng = fitted(n=5000), np.random.default_rng(8)
+    clean = metric.add(metric.create(), traffic(rng, 20_000, 0.1))
+    harm = traffic(rng, 200, metric.bound_ + 0.1)
+    late = harm.replace(times=START + 10.0 * (20_000 + np.arange(200)))
+    states = [metric.create(), clean, metric.add(clean, late)]
+    first, before, amid = (metric.result(state, ResultContext()).details["rows_to_detect"]["0.1"] for state in states)
+    assert first < before < first + 600
+    assert amid < before - 100
 
 
 def test_rows_that_cannot_be_judged_are_left_out() -> None:

@@ -221,6 +221,26 @@ def test_labelled_windows_are_fed_when_they_are_mature_first() -> None:
     assert decode(memory)["equal"].sum() == 4
 
 
+def test_labelled_windows_that_mature_after_a_later_one_are_left_out_and_counted() -> None:
+    window = tumbling(10)
+    rule = AlertSpec("acc", "accuracy", "acc", change="cusum", run_lengths={window.name: 100.0})
+    plan = plan_of(monitor("acc", metric("accuracy"), windows=[window], alert=rule), labels=LabelsSpec(within=1000.0))
+    engine = Harness(plan)
+    batches = [dict.fromkeys(engine.send(5, at=engine.store.time + 10.0 * i), "yes") for i in range(6)]
+    engine.time(60.0)
+    engine.reduce(engine.store.time)
+    for i in (1, 0, 3, 2, 5, 4):
+        engine.label(batches[i])
+        engine.reduce(engine.store.time)
+        engine.time(2.0)
+        engine.reduce(engine.store.time)
+    with engine.store.read() as connection:
+        memory = results.get_alert_state(connection, "m", "acc", "", "10s").memory
+    assert memory is not None
+    found = decode(memory)
+    assert (found["equal"].sum(), found["late"]) == (3, 3)
+
+
 def test_a_rule_over_two_monitors_is_fed_once_for_all_that_it_reads() -> None:
     both = AlertSpec("gap", 'fast.mean("x") - slow.mean("x")', change="cusum", run_lengths={"": 100.0})
     plan = plan_of(

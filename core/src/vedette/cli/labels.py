@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 HELP = """Send labels of past predictions: a parquet or csv file with the columns id, label[, row, annotator, time].
 
-Labels may come before their predictions, and twice; the later one counts. `time` is in seconds or ISO 8601.
+Labels may come before their predictions, and twice: the one that arrives later counts. `time`: seconds or ISO 8601.
 Where `labels.join` names a column, `id` may have its name: order,label.
 
 Examples:

@@ -252,6 +252,7 @@ def _segments(ctx: Context) -> set[str]:
 def _plan(ctx: Context, uri: str | None, written: Mapping[str, Any]) -> Plan:
     document = ctx.document
     _check_all_names(ctx)
+    part.refuse_refresh(ctx)
     for name, section in document.windows.items():
         section_window(ctx, ("windows", name), name, section)
     if document.monitors is None:

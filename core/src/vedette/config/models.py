@@ -46,6 +46,7 @@ class ModelSection(Section):
     name: ModelName
     uri: str | None = None
     version: ClassName | None = None
+    refresh: Any = Field(default=None, description="not supported yet")
 
 
 class ReferenceSection(Section):

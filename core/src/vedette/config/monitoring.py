@@ -98,7 +98,8 @@ def _check_mixed(ctx: Context, path: Path, loaded: Sequence[Loaded]) -> None:
     waiting = [spec.alias for (spec, _), part in zip(loaded, built, strict=True) if part.tags.needs_labels]
     for index, part in enumerate(built):
         tags = part.tags
-        reads_inputs = not (tags.needs_labels or tags.needs_prediction or tags.needs_probabilities)
+        others = tags.needs_labels or tags.needs_prediction or tags.needs_probabilities
+        reads_inputs = tags.needs_inputs or not others
         if waiting and reads_inputs and not part.kept_columns():
             ctx.fault(
                 (*path, "metrics", index),

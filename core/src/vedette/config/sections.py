@@ -179,6 +179,13 @@ def absolute(ctx: Context, path: Path, text: str) -> str:
     return str(FilePath(ctx.place(path).source.folder, text))
 
 
+def refuse_refresh(ctx: Context) -> None:
+    """A fault: nothing follows an alias."""
+    if ctx.document.model.refresh is not None:
+        reason = "what an alias names at start is served; start again to follow it"
+        ctx.fault(("model", "refresh"), f"model: 'refresh' is not supported yet: {reason}", key=True)
+
+
 def resolve_reference(ctx: Context) -> str | None:
     """The reference's URI, with its path absolute; faults for forms that are not supported yet."""
     said = ctx.document.reference

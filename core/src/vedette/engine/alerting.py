@@ -115,6 +115,8 @@ def _text(request: Mapping[str, Any], field: str, longest: int, empty: bool = Fa
     value = request.get(field)
     if value is None and empty:
         return ""
+    if value is None:
+        raise BadRequest(field, "is missing")
     if not isinstance(value, str) or len(value) > longest or not (value or empty):
         raise BadRequest(field, f"{str(value)[:40]!r} is not a text of {0 if empty else 1} to {longest} characters")
     return storable(value)

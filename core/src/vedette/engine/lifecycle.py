@@ -12,13 +12,11 @@ from sqlalchemy import Connection
 from vedette.config.plan import MonitorSpec
 from vedette.engine.bundle import Bundle
 from vedette.engine.differences import what_changes, why_restarted
-from vedette.engine.reduce.telling import announce
+from vedette.engine.reduce.telling import resolve
 from vedette.engine.running import pool_id
 from vedette.store import results, series
 from vedette.store.database import Store
-from vedette.store.results import AlertState
 from vedette.store.series import Series
-from vedette_specs.results import Alert
 
 logger = logging.getLogger("vedette.deploy")
 Action = Literal["start", "keep", "restart", "retire"]
@@ -117,12 +115,5 @@ def _resolve_alerts(
     """Alerts of series and rules that end are resolved, since nobody would ever do so."""
     model = bundle.plan.model
     for body, state in results.live_alerts(connection, model):
-        if not ends(body):
-            continue
-        fields = {k: v for k, v in body.items() if k in Alert.__dataclass_fields__}
-        details = {**body.get("details", {}), "reason": "config_changed"}
-        alert = Alert(**{**fields, "state": "resolved", "details": details})
-        cleared = AlertState(judged=state.judged)
-        if state.state == "firing":
-            cleared, _ = announce(connection, bundle, alert, state, cleared, now, now, bundle.listened)
-        results.put_alert_state(connection, model, alert.rule, alert.segment, alert.window, cleared, alert.to_json())
+        if ends(body):
+            resolve(connection, bundle, body, state, "config_changed", now, now)

@@ -100,11 +100,12 @@ class Service:
         An item is {"id", "labels": [one a row of the request]} or {"id", "row" (0), "label"}, with optional
         "annotator" and "time" (seconds since the epoch). Where `labels.join` is a column, "id" is the key of one row.
         """
-        with self.store.write() as connection:
+        with self.store.read() as connection:  # nobody waits while a long request is read
             now = self.store.now(connection)
-            rows = [row for i, item in enumerate(items) for row in self._label_rows(item, i, now)]
-            if len(rows) > MAX_LABELS:
-                raise BadRequest("labels", f"{len(rows)} labels in one request; at most {MAX_LABELS} are taken")
+        rows = [row for i, item in enumerate(items) for row in self._label_rows(item, i, now)]
+        if len(rows) > MAX_LABELS:
+            raise BadRequest("labels", f"{len(rows)} labels in one request; at most {MAX_LABELS} are taken")
+        with self.store.write() as connection:
             return labels.add(connection, self.model, labels.unknown(connection, self.model, rows), now)
 
     def _label_rows(self, item: Mapping[str, Any], position: int, now: float) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from vedette.engine.capture.exchange import App, Exchange, Message, Receive, Sco
 from vedette.engine.tap.lazy import LazyTap
 
 REQUEST_ID = b"x-request-id"
+FAILED = 500  # of an application that raises
 
 
 class Tapped:
@@ -29,7 +30,15 @@ class Tapped:
             return
         identity = given_id(dict(scope["headers"])) or self.tap.new_id()
         exchange = Exchange(scope, receive, _identified(send, identity) if self.request_ids else send)
-        await self.app(scope, exchange.receive, exchange.send)
+        try:
+            await self.app(scope, exchange.receive, exchange.send)
+        except Exception:
+            exchange.status = FAILED  # what its server will say, or cannot say any more
+            self._show(exchange, identity)
+            raise
+        self._show(exchange, identity)
+
+    def _show(self, exchange: Exchange, identity: str) -> None:
         try:
             call = call_of(exchange, identity)
         except Exception as error:  # the model must not suffer

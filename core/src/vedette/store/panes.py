@@ -91,6 +91,16 @@ def drop_closed(connection: Connection, series: int, below: int) -> int:
     return connection.execute(delete(panes).where(*where)).rowcount
 
 
+def last_tick(connection: Connection, series: int, below: int, labelled: bool) -> int | None:
+    """The last tick below `below` that has rows (labelled ones) in any segment, closed or not."""
+    some = panes.c.labelled > 0 if labelled else panes.c.rows > 0
+    found = []
+    for closed in (True, False):  # the index begins with it
+        where = panes.c.series == series, panes.c.closed.is_(closed), panes.c.tick < below, some
+        found.append(connection.scalar(select(panes.c.tick).where(*where).order_by(panes.c.tick.desc()).limit(1)))
+    return max((tick for tick in found if tick is not None), default=None)
+
+
 def has_open(connection: Connection, series: int) -> bool:
     query = select(panes.c.id).where(panes.c.series == series, panes.c.closed.is_(False)).limit(1)
     return connection.execute(query).first() is not None

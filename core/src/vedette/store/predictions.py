@@ -160,6 +160,14 @@ def payload_row(connection: Connection, model: str, request: str, row: int, sche
     return None
 
 
+def latest_before(connection: Connection, model: str, time: float) -> float | None:
+    """The last event time, up to `time`, of the batch that began last before it; None where none is kept."""
+    where = predictions.c.model == model, predictions.c.min_time <= time
+    query = select(predictions.c.max_time).where(*where).order_by(predictions.c.min_time.desc()).limit(1)
+    found = connection.scalar(query)
+    return None if found is None else min(float(found), time)
+
+
 def drop_before(connection: Connection, model: str, time: float, limit: int = 1000) -> int:
     """Delete whole blocks, at most `limit`, that ended before `time`; returns how many."""
     # what ended before has begun before: only that has an index

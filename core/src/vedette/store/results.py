@@ -210,10 +210,19 @@ def acknowledge(connection: Connection, model: str, key: AlertKey, said: str) ->
     return connection.execute(statement).rowcount == 1
 
 
-def live_alerts(connection: Connection, model: str) -> list[tuple[Mapping[str, Any], AlertState]]:
-    """(alert body, state) of all rules that are pending or firing."""
+def alert_body(connection: Connection, model: str, key: AlertKey) -> Mapping[str, Any]:
+    """The alert as it was put last."""
+    found: Mapping[str, Any] = json.loads(
+        connection.execute(select(alert_states.c.body).where(*_alert_is(model, key))).scalar_one()
+    )
+    return found
+
+
+def live_alerts(connection: Connection, model: str, lock: bool = False) -> list[tuple[Mapping[str, Any], AlertState]]:
+    """(alert body, state) of all rules that are pending or firing. lock: nobody else changes them meanwhile."""
     where = alert_states.c.model == model, alert_states.c.state.in_(LIVE)
-    rows = connection.execute(select(alert_states).where(*where).order_by(alert_states.c.rule))
+    query = select(alert_states).where(*where).order_by(*alert_states.primary_key)
+    rows = connection.execute(query.with_for_update() if lock else query)
     return [(json.loads(r.body), _alert_state(r)) for r in rows]
 
 

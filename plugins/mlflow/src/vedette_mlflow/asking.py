@@ -67,14 +67,6 @@ def predictor(model: Any) -> Predictor:
     return Classifier(model, raw) if hasattr(raw, "predict_proba") and hasattr(raw, "classes_") else Predictor(model)
 
 
-def as_served(path: str) -> Any:
-    """The model, loaded as MLflow's scoring server does."""
-    from mlflow.pyfunc import scoring_server
-
-    load: Any = scoring_server.load_model_with_mlflow_config
-    return load(path)
-
-
 def gateway(model: Any, schema: Schema, uri: str, version: str) -> Gateway:
     return Gateway(uri, schema, LocalModel(predictor(model), schema, uri), version)
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 SERVE = """Serve a model of MLflow's registry as `mlflow models serve` does, watched.
 
-/invocations, /ping, /health and /version are MLflow's own; page and API of the monitors are at /vedette.
+/invocations, /ping, /health and /version are MLflow's own; page and API of the monitors are at /vedette, also where
+the monitors run elsewhere (--monitors-url).
 Without -c the monitors are those of the bundle that `vedette mlflow log` has put beside the model.
 Without server.tokens in the YAML only this machine is let in.
 
@@ -106,8 +107,8 @@ def log(
 def _told(monitors_url: str | None) -> Callable[[str, int, Bundle | None, Resolved], None]:
     def started(host: str, port: int, bundle: Bundle | None, resolved: Resolved) -> None:
         base = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-        monitors = f"{base}/vedette/" if bundle is not None else monitors_url
-        typer.echo(f"{resolved.uri}: {base}/invocations; monitors: {monitors}")
+        elsewhere = f" (at {monitors_url})" if bundle is None else ""
+        typer.echo(f"{resolved.uri}: {base}/invocations; monitors: {base}/vedette/{elsewhere}")
         sys.stdout.flush()
 
     return started

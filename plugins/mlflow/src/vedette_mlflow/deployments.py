@@ -26,6 +26,7 @@ from vedette_rayserve.deploy import DEFAULT_ADDRESS, DeployFailed, ServeClient, 
 TARGET = "vedette-rayserve"
 FLAVOR = "python_function"
 POLL = 0.5
+UNDO_TIMEOUT = 120.0  # seconds in which what ran before has to run again
 REQUEST_TIMEOUT = 60.0
 HELP = f"""A model of MLflow on Ray Serve, with its monitors beside it.
 
@@ -90,11 +91,11 @@ class RayServeClient(BaseDeploymentClient):
         if self._http_options is not None:
             new["http_options"] = dict(self._http_options)
         self._refuse_taken(live, new)
-        self._put(live, new)
+        whole = self._whole(live, new)
         try:
-            self._wait(new, wanted.timeout)
-        except MlflowException:
-            self._serve.put(without(self._serve.live(), [app["name"] for app in new["applications"]]))
+            self._run(whole, new, wanted.timeout)
+        except MlflowException as error:
+            self._undo(error, new, [])
             raise
         return self.get_deployment(name)
 
@@ -102,7 +103,8 @@ class RayServeClient(BaseDeploymentClient):
         self, name: str, model_uri: str | None = None, flavor: str | None = None, config: Any = None,
         endpoint: str | None = None,
     ) -> dict[str, Any]:  # fmt: skip
-        """Another model, other monitors, other options; what is not named stays. Waits until both run."""
+        """Another model, other monitors, other options; what is not named stays. Waits until both run; where they do
+        not, what was deployed before is put back."""
         _check(flavor, endpoint)
         live = _asked(self._serve.live)
         before = self._pair(live, name)
@@ -112,8 +114,12 @@ class RayServeClient(BaseDeploymentClient):
         new = _asked(lambda: made.configuration(wanted, model_uri, before))
         rest = without(live, made.names_of(before))
         self._refuse_taken(rest, new)
-        self._put(rest, new)
-        self._wait(new, wanted.timeout)
+        whole = self._whole(rest, new)
+        try:
+            self._run(whole, new, wanted.timeout)
+        except MlflowException as error:
+            self._undo(error, new, [before["model"], before["monitors"]])
+            raise MlflowException(f"{error}; {name!r} runs as it did before") from error
         return self.get_deployment(name)
 
     def delete_deployment(self, name: str, config: Any = None, endpoint: str | None = None) -> None:
@@ -188,13 +194,35 @@ class RayServeClient(BaseDeploymentClient):
                 RESOURCE_ALREADY_EXISTS,
             )
 
-    def _put(self, live: Mapping[str, Any], new: Mapping[str, Any]) -> None:
-        def put() -> None:
-            whole = merged(live, new)
-            check_store(whole, self._serve.nodes())
-            self._serve.put(whole)
+    def _whole(self, live: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+        """What Serve is to run: nothing has been changed yet where this raises."""
 
-        _asked(put)
+        def whole() -> dict[str, Any]:
+            found = merged(live, new)
+            check_store(found, self._serve.nodes())
+            return found
+
+        made: dict[str, Any] = _asked(whole)
+        return made
+
+    def _run(self, whole: Mapping[str, Any], new: Mapping[str, Any], timeout: float) -> None:
+        _asked(lambda: self._serve.put(whole))
+        self._wait(new, timeout)
+
+    def _undo(self, error: MlflowException, new: Mapping[str, Any], old: list[dict[str, Any]]) -> None:
+        """Take the new applications away, and wait until the old ones run again. Where that fails too, both errors are
+        raised as one. What others have deployed in the meantime stays."""
+        names = [app["name"] for app in [*new["applications"], *old]]
+        before = {"applications": old}
+
+        def undone() -> None:
+            self._serve.put(merged(without(self._serve.live(), names), before))
+
+        try:
+            _asked(undone)
+            self._wait(before, UNDO_TIMEOUT)
+        except MlflowException as second:
+            raise MlflowException(f"{error}; and it could not be undone: {second}") from error
 
     def _wait(self, new: Mapping[str, Any], timeout: float) -> None:
         names = [app["name"] for app in new["applications"]]

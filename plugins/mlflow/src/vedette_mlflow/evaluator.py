@@ -7,14 +7,14 @@ import logging
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric
 from mlflow.models.evaluation import EvaluationResult, ModelEvaluator
-from mlflow.models.evaluation.artifacts import ImageEvaluationArtifact, JsonEvaluationArtifact
 
 from vedette.plugins.errors import did_you_mean
+from vedette_mlflow.inside import evaluation_artifact
 from vedette_mlflow.naming import metrics_of
 
 if TYPE_CHECKING:
@@ -42,7 +42,9 @@ class Evaluator(ModelEvaluator):
         model: Any = None, model_id: str | None = None, predictions: str | None = None, **_: Any,
     ) -> Any:  # fmt: skip
         """Raises ConfigError or BadEvaluation, which name what is wrong."""
+        from vedette.config import ConfigError
         from vedette.config.loading import load_all
+        from vedette.engine.bundle_faults import BundleError
         from vedette.plugins import get_registry
         from vedette_mlflow.evaluating import answers_of, batch_of, evaluate
 
@@ -56,7 +58,10 @@ class Evaluator(ModelEvaluator):
             answers = given_answers(dataset.predictions_data, schema)
         labels = dataset.labels_data if dataset.has_targets else None
         rows = batch_of(dataset.features_data, labels, answers, schema, by)
-        found = evaluate(loaded.plan, loaded.reference, rows)
+        try:
+            found = evaluate(loaded.plan, loaded.reference, rows)
+        except BundleError as error:
+            raise ConfigError(loaded.fault(one.path, str(one)) for one in error.all) from error
         metrics = metrics_of_all(found, int(evaluator_config.get("columns", COLUMNS)))
         self._log(run_id, metrics, dataset, model_id, getattr(model, "model_id", None))
         result: Any = EvaluationResult  # which has no types
@@ -111,17 +116,15 @@ def artifacts(run_id: str, found: Evaluated) -> dict[str, Any]:
         (folder / "results.json").write_text(json.dumps(body, default=str), encoding="utf-8")
         plots = save_plots(found, folder)
         client.log_artifacts(run_id, str(folder), FOLDER)
-        made["vedette_results"] = _artifact(JsonEvaluationArtifact, client, run_id, folder / "results.json")
+        made["vedette_results"] = _artifact("Json", client, run_id, folder / "results.json")
         for path in plots:
-            made[f"vedette_{path.stem}"] = _artifact(ImageEvaluationArtifact, client, run_id, path)
+            made[f"vedette_{path.stem}"] = _artifact("Image", client, run_id, path)
     return made
 
 
-def _artifact(kind: Any, client: MlflowClient, run_id: str, path: Path) -> Any:
+def _artifact(kind: Literal["Image", "Json"], client: MlflowClient, run_id: str, path: Path) -> Any:
     uri = client.get_run(run_id).info.artifact_uri
-    artifact = kind(uri=f"{uri}/{FOLDER}/{path.name}")
-    artifact._load(str(path))
-    return artifact
+    return evaluation_artifact(kind, f"{uri}/{FOLDER}/{path.name}", path)
 
 
 def _paths(config: Any) -> list[Path]:

@@ -25,7 +25,8 @@ from vedette.http.app import create_app
 from vedette.http.running import Server
 from vedette.plugins import get_registry
 from vedette.store.database import Store
-from vedette_mlflow.asking import as_served, gateway
+from vedette_mlflow.asking import gateway
+from vedette_mlflow.inside import as_served
 from vedette_mlflow.link import DRAIN, GRACE, Link
 from vedette_specs.batch import Batch
 from vedette_specs.columns import Floats

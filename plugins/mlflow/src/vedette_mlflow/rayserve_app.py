@@ -4,9 +4,8 @@ Serve imports `build` on the cluster. No postponed annotations here: Serve reads
 """
 
 import asyncio
-import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -16,7 +15,9 @@ from ray import serve
 from ray.serve import Application
 
 from vedette.config.variables import expand_text
-from vedette_mlflow.asking import as_served, predictor
+from vedette_mlflow.asking import predictor
+from vedette_mlflow.inside import Answer, application, as_served, invoked
+from vedette_mlflow.probabilities import Probabilities
 
 DEPLOYMENT = "Model"
 ROUTES = ("/", "/invocations")
@@ -25,7 +26,7 @@ ROUTES = ("/", "/invocations")
 class Args(BaseModel):
     """model_uri: of one version.  tracking_uri: its variables are the cluster's.  version: for those who look.
 
-    probabilities: also answer them, where the model has them.
+    probabilities: also answer them, where the model has them.  classes: in whose order; empty: in the model's own.
     """
 
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
@@ -36,6 +37,7 @@ class Args(BaseModel):
     cpus: NonNegativeFloat = 1.0
     queued: PositiveInt = 256
     probabilities: bool = True
+    classes: list[str] = Field(default_factory=list)
     flavor: str = Field(default="python_function")
 
 
@@ -64,20 +66,21 @@ class Model:
             mlflow.set_tracking_uri(expand_text(args["tracking_uri"], os.environ))
         self.model = as_served(args["model_uri"])
         self.probabilities = args["probabilities"]
+        self.classes = args["classes"]
 
     def __serve_build_asgi_app__(self) -> FastAPI:
-        return scoring_app(self.model, self.probabilities)
+        return scoring_app(self.model, self.probabilities, self.classes)
 
 
-def scoring_app(model: Any, probabilities: bool = True) -> FastAPI:
-    """/ and /invocations predict; /ping, /health and /version are MLflow's."""
+def scoring_app(model: Any, probabilities: bool = True, classes: Sequence[str] = ()) -> FastAPI:
+    """/ and /invocations predict; /ping, /health and /version are MLflow's. classes: in whose order probabilities are
+    answered, since who reads a list goes by the schema's."""
     from mlflow.exceptions import MlflowException
-    from mlflow.pyfunc import scoring_server
 
-    app: FastAPI = scoring_server.init(model)
+    app: FastAPI = application(model)
     own = FastAPI()
     asked = predictor(model)
-    scores = asked.predict_proba if probabilities and hasattr(asked, "predict_proba") else None
+    scores = Probabilities.of(asked, classes) if probabilities else None
 
     async def predict(request: Request) -> Response:
         body = await request.body()
@@ -87,7 +90,7 @@ def scoring_app(model: Any, probabilities: bool = True) -> FastAPI:
         except MlflowException as error:
             said, status = error.serialize_as_json(), error.get_http_status_code()  # type: ignore[no-untyped-call]
             return Response(said, status, media_type="application/json")
-        return Response(found.response, found.status, media_type=found.mimetype)
+        return Response(found.text, found.status, media_type=found.media_type)
 
     for route in ROUTES:
         own.post(route)(predict)
@@ -95,17 +98,13 @@ def scoring_app(model: Any, probabilities: bool = True) -> FastAPI:
     return app
 
 
-def answer(model: Any, scores: Any, body: bytes, content_type: str) -> Any:
-    """MLflow's InvocationsResponse; a plain JSON answer has the probabilities of its rows beside its predictions."""
-    from mlflow.pyfunc import scoring_server
-
-    invocations: Any = scoring_server.invocations
+def answer(model: Any, scores: Probabilities | None, body: bytes, content_type: str) -> Answer:
+    """MLflow's answer; one of plain JSON has the probabilities of its rows beside its predictions."""
     seen = _Seen(model)
-    found = invocations(body, content_type, seen, model.metadata.get_input_schema())
-    if scores is None or found.status != 200 or not found.response.startswith('{"predictions": '):
+    found = invoked(body, content_type, seen)
+    if scores is None or found.status != 200 or not found.text.startswith('{"predictions": '):
         return found
-    added = json.dumps({"probabilities": scores(seen.data).tolist()})
-    return found._replace(response=f"{found.response[:-1]}, {added[1:]}")
+    return found._replace(text=scores.beside(found.text, seen.data))
 
 
 class _Seen:

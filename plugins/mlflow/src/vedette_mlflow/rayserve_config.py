@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,12 +54,8 @@ class Wanted:
             if key not in OPTIONS:
                 raise BadOption(f"--config {key}: is not known{did_you_mean(key, list(OPTIONS))}; {_known()}")
         readers = {
-            "replicas": _whole,
-            "cpus": _number,
-            "timeout": _number,
-            "probabilities": _flag,
-            "runtime_env": _json,
-        }
+            "replicas": _whole, "cpus": _number, "timeout": _number, "probabilities": _flag, "runtime_env": _json,
+        }  # fmt: skip
         for key, read in readers.items():
             if key in given:
                 given[key] = read(key, given[key])
@@ -83,6 +79,7 @@ def configuration(wanted: Wanted, uri: str | None, before: Mapping[str, Any] | N
         model_args |= {"model_uri": resolved.uri, "version": resolved.version}
     bundle, store = _bundle(wanted, resolved, model_args, before)
     store_bundle(bundle)
+    model_args["classes"] = list(bundle.plan.schema.classes)
     app: dict[str, Any] = {
         "name": wanted.name,
         "route_prefix": wanted.options.get("route", old["route_prefix"] if old else f"/{wanted.name}"),
@@ -128,17 +125,16 @@ def _running(before: Mapping[str, Any], model_args: Mapping[str, Any], wanted: W
 
 
 def _fitted(resolved: Resolved, monitors: Path) -> Bundle:
-    """Fit the monitors; features are those of the model's signature where `schema:` names none."""
+    """Fit the monitors; features are those of the model's signature where `schema:` names none. Raises ConfigError."""
     from mlflow.models import get_model_info
 
+    from vedette.cli.building import fitted
     from vedette.config.loading import load_all
-    from vedette.engine.bundle import build_bundle
     from vedette.plugins import get_registry
     from vedette_specs import FoundModel
 
     found = FoundModel(lambda: None, features=features_of(get_model_info(resolved.uri).signature))
-    loaded = load_all([monitors], registry=get_registry(), model=found)
-    return build_bundle(loaded.plan, get_registry(), loaded.reference)
+    return fitted(load_all([monitors], registry=get_registry(), model=found))
 
 
 def _logged(resolved: Resolved) -> Bundle:
@@ -235,12 +231,3 @@ def _json(key: str, value: Any) -> Any:
     if not isinstance(found, dict):
         raise BadOption(f"--config {key}: is not a JSON object")
     return found
-
-
-READERS: Mapping[str, Callable[[str, Any], Any]] = {
-    "replicas": _whole,
-    "cpus": _number,
-    "timeout": _number,
-    "probabilities": _flag,
-    "runtime_env": _json,
-}

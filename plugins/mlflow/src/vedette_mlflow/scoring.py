@@ -6,7 +6,6 @@ them.
 
 from __future__ import annotations
 
-import os
 import socket
 import sys
 from pathlib import Path
@@ -18,20 +17,19 @@ from vedette.engine.tap.lazy import LazyTap
 from vedette.engine.tap.transport import HttpTransport
 from vedette.http.running import Server
 from vedette.http.tapped import Tapped
-from vedette_mlflow.asking import as_served
+from vedette_mlflow.inside import application, as_served, tell_model_path
 from vedette_mlflow.link import DRAIN, GRACE, Link
 
 if TYPE_CHECKING:
     from vedette.engine.capture.exchange import App
 
-SERVER_MODEL_PATH = "__pyfunc_model_path__"  # as `mlflow models serve` calls it
 PATHS = ("/invocations",)
 
 
 def main(link: Link, sock: socket.socket) -> None:
     settings = link.settings()
     path = settings["path"]
-    os.environ[SERVER_MODEL_PATH] = path  # which the model's code may read there
+    tell_model_path(path)
     model = as_served(path)
     tap = LazyTap(lambda: HttpTransport(settings["monitors"], settings["token"]), _tap(settings), settings["version"])
     server = Server(uvicorn.Config(_app(model, tap, settings), timeout_graceful_shutdown=GRACE), link.ready)
@@ -47,11 +45,11 @@ def main(link: Link, sock: socket.socket) -> None:
 
 
 def _app(model: Any, tap: LazyTap, settings: dict[str, Any]) -> App:
-    from mlflow.pyfunc.scoring_server import init
-
-    tapped = Tapped(init(model), tap, PATHS, request_ids=not settings["strict"])
+    tapped = Tapped(application(model), tap, PATHS, request_ids=not settings["strict"])
     if settings["bundle"] is None:
-        return tapped
+        from vedette_mlflow.forwarding import Forwarding
+
+        return Forwarding(tapped, settings["monitors"])
     from vedette_mlflow.control import Beside
 
     return Beside(tapped, Path(settings["bundle"]), settings["store"], model, settings["version"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import socket
 import tempfile
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vedette_mlflow.bundles import logged_bundle
+from vedette_mlflow.inside import tell_request_timeout
 from vedette_mlflow.link import DRAIN, GRACE, Child
 from vedette_mlflow.models import Resolved, download, features_of, resolve
 from vedette_mlflow.supervisor import Supervisor
@@ -75,7 +75,7 @@ def serve(asked: Asked, started: Callable[[str, int, Bundle | None, Resolved], N
                 "monitors": f"http://127.0.0.1:{private.getsockname()[1]}",
             }  # fmt: skip
             monitors = Child("monitors", "vedette_mlflow.monitoring", settings, [private])
-        _environment(asked)
+        tell_request_timeout(asked.timeout)
         supervisor = Supervisor(_workers(asked, settings, sock), monitors, GRACE + DRAIN + SLACK, MONITOR_TIME)
         host, port = sock.getsockname()[:2]
         supervisor.run(lambda: started(host, port, bundle, resolved))
@@ -132,11 +132,3 @@ def _tap(asked: Asked, bundle: Bundle | None) -> TapSpec:
 def _workers(asked: Asked, settings: dict[str, Any], sock: socket.socket) -> list[Child]:
     names = [f"scoring {number + 1}" for number in range(asked.workers)]
     return [Child(name, "vedette_mlflow.scoring", settings, [sock]) for name in names]
-
-
-def _environment(asked: Asked) -> None:
-    """As `mlflow models serve` tells its server the time that a request may take."""
-    from mlflow.environment_variables import MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT
-
-    variable: Any = MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT
-    os.environ[variable.name] = str(asked.timeout or variable.get())

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from vedette.components.sinks._seen import Seen
-from vedette_mlflow.naming import MAX_NAME, clean, metrics_of
+from vedette.components.sinks.seen import Seen
+from vedette_mlflow.naming import clean
+from vedette_mlflow.sink_entries import Entry, requests, tags_of, unwritten
+from vedette_mlflow.sink_runs import found_or_made
 from vedette_mlflow.trigger import Trigger
-from vedette_specs import Event, Sink
+from vedette_specs import BatchSink, Event
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-MAX_METRICS = 1000  # MLflow's own limit for one batch
-MAX_TAG = 5000  # characters of a tag's value
+MAX_COLUMNS = 1000
 FOLDER = "vedette/explanations"
-RUN_TAG = "vedette.model"  # finds the run again after a restart
+KNOWN_FOR = 10.0  # seconds for which nobody else writes into the run: a worker's lease, before another takes over
 
 
 class NoAnswer(OSError):
@@ -26,23 +27,23 @@ class NoAnswer(OSError):
 
 
 class Attempt(threading.Thread):
-    """One event on its way. It ends by itself, and keeps no process from ending."""
+    """Events on their way. It ends by itself, and keeps no process from ending."""
 
-    def __init__(self, deliver: Callable[[Event], None], event: Event) -> None:
+    def __init__(self, deliver: Callable[[Sequence[Event]], None], events: Sequence[Event]) -> None:
         super().__init__(name="vedette-mlflow", daemon=True)
         self.error: Exception | None = None
         self._deliver = deliver
-        self._event = event
+        self._events = events
 
     def run(self) -> None:
         try:
-            self._deliver(self._event)
-        except Exception as error:  # emit raises it
+            self._deliver(self._events)
+        except Exception as error:  # emit_many raises it
             self.error = error
 
 
-class MLflow(Sink):
-    """Writes each event into a run: one `log_batch` an event, nothing twice.
+class MLflow(BatchSink):
+    """Writes events into a run: one `log_batch` for all that are due together, nothing twice.
 
     A result's metrics are called `monitor/window[/segment]/value[/column]`; their time is the window's end (a later
     revision of it comes a millisecond later, so that it is the latest), their step that time in whole seconds.
@@ -53,7 +54,8 @@ class MLflow(Sink):
     run_id: an existing run. Without it, `experiment` and `run_name` name the run, which is made when missing.
     columns: of values by column, so many are written.
     on_alert: what happens to a registered model when a rule fires; see Trigger.
-    timeout: seconds that an event may take; MLflow itself would try for minutes, and hold up other sinks.
+    timeout: seconds that events which are due together may take; MLflow itself would try for minutes, and hold up
+    other sinks.
     """
 
     def __init__(
@@ -68,8 +70,8 @@ class MLflow(Sink):
     ) -> None:
         if run_id is not None and (experiment is not None or run_name is not None):
             raise ValueError("run_id: names the run already; leave experiment and run_name out")
-        if not 0 <= columns <= MAX_METRICS:
-            raise ValueError(f"columns: {columns} is not in [0, {MAX_METRICS}]")
+        if not 0 <= columns <= MAX_COLUMNS:
+            raise ValueError(f"columns: {columns} is not in [0, {MAX_COLUMNS}]")
         if timeout <= 0:
             raise ValueError(f"timeout: {timeout} is not above 0 seconds")
         self.tracking_uri = tracking_uri
@@ -84,20 +86,23 @@ class MLflow(Sink):
         self._lock = threading.Lock()
         self._client: MlflowClient | None = None
         self._runs: dict[str, str] = {}
+        self._last: dict[str, dict[str, str]] = {}  # by run, its tags as far as they are known
+        self._known_at = 0.0
         self._unanswered: Attempt | None = None
 
     def __repr__(self) -> str:
         """A tracking URI may hold a password."""
         return f"MLflow(experiment={self.experiment!r}, run_name={self.run_name!r}, run_id={self.run_id!r})"
 
-    def emit(self, event: Event) -> None:
-        """Raises what MLflow raises, or NoAnswer: the event is then kept and tried again."""
+    def emit_many(self, events: Sequence[Event]) -> None:
+        """Raises what MLflow raises, or NoAnswer: the events are then kept and tried again."""
         with self._lock:
-            if event.id in self._seen:
+            events = [event for event in events if event.id not in self._seen]
+            if not events:
                 return
             if self._unanswered is not None and self._unanswered.is_alive():
                 raise NoAnswer("MLflow has not answered to an earlier event yet")
-            self._unanswered = attempt = Attempt(self._deliver, event)
+            self._unanswered = attempt = Attempt(self._deliver, events)
             attempt.start()
             attempt.join(self.timeout)
             if attempt.is_alive():
@@ -105,34 +110,44 @@ class MLflow(Sink):
             self._unanswered = None
             if attempt.error is not None:
                 raise attempt.error
-            self._seen.add(event.id)
+            for event in events:
+                self._seen.add(event.id)
 
-    def _deliver(self, event: Event) -> None:
+    def _deliver(self, events: Sequence[Event]) -> None:
         client = self._connected()
-        run = self._run(client, event.model)
-        lane = _lane(event)
-        if client.get_run(run).data.tags.get(lane) != event.id:
-            self._write(client, run, event, lane)
+        by_run: dict[str, list[Event]] = {}
+        for event in events:
+            by_run.setdefault(self._run(client, event.model), []).append(event)
+        for run, all_of_run in by_run.items():
+            last = self._last_of(client, run)
+            fresh = unwritten(all_of_run, last)
+            for batch in requests([Entry.of(event, self.columns) for event in fresh]):
+                self._write(client, run, batch)
+                last.update((entry.lane, entry.event.id) for entry in batch)
+        self._known_at = time.monotonic()
 
-    def _write(self, client: MlflowClient, run: str, event: Event, lane: str) -> None:
-        """The tag that says the event has come is written with the rest, and after what is not in the batch."""
-        from mlflow.entities import Metric, RunTag
+    def _last_of(self, client: MlflowClient, run: str) -> dict[str, str]:
+        """The run's tags, where the last ids stand; asked for again when somebody else may have written."""
+        if time.monotonic() > self._known_at + KNOWN_FOR:
+            self._last.clear()
+        if run not in self._last:
+            self._last[run] = dict(client.get_run(run).data.tags)
+        return self._last[run]
 
-        if event.kind == "explanation":
-            client.log_dict(run, event.to_json(), f"{FOLDER}/{clean(event.monitor)}/{clean(event.id)}.json")
-        if self._trigger is not None:
-            self._trigger.pull(client, event)
-        time, step = _time(event), int(event.time)
-        metrics = [Metric(name, value, time, step) for name, value in self._metrics(event).items()]
-        tags = [RunTag(name, value) for name, value in {**_tags(event), lane: event.id}.items()]
-        client.log_batch(run, metrics=metrics, tags=tags, synchronous=True)
-
-    def _metrics(self, event: Event) -> dict[str, float]:
-        if event.kind != "result":
-            return {}
-        result = {"monitor": event.monitor, "segment": event.segment, **event.payload}
-        found = metrics_of(result, self.columns)
-        return dict(list(found.items())[:MAX_METRICS])
+    def _write(self, client: MlflowClient, run: str, batch: Sequence[Entry]) -> None:
+        """The tags that say that events have come are written with the rest, and after what is not in the request."""
+        try:
+            for entry in batch:
+                if (event := entry.event).kind == "explanation":
+                    file = f"{FOLDER}/{clean(event.monitor)}/{clean(event.id)}.json"
+                    client.log_dict(run, event.to_json(), file)
+                if self._trigger is not None:
+                    self._trigger.pull(client, event)
+            metrics = [metric for entry in batch for metric in entry.mlflow_metrics()]
+            client.log_batch(run, metrics=metrics, tags=tags_of(batch), synchronous=True)
+        except Exception:
+            self._last.pop(run, None)  # it may have arrived all the same
+            raise
 
     def _connected(self) -> MlflowClient:
         if self._client is None:
@@ -145,57 +160,5 @@ class MLflow(Sink):
         if self.run_id is not None:
             return self.run_id
         if model not in self._runs:
-            self._runs[model] = _found_or_made(client, self.experiment, self.run_name or f"vedette {model}", model)
+            self._runs[model] = found_or_made(client, self.experiment, self.run_name or f"vedette {model}", model)
         return self._runs[model]
-
-
-def _found_or_made(client: MlflowClient, experiment: str | None, name: str, model: str) -> str:
-    """The run of this name in which events of the model stand; a new one where there is none."""
-    home = _experiment(client, experiment)
-    quoted = name.replace("\\", "\\\\").replace("'", "\\'")
-    found = client.search_runs(
-        [home], f"attributes.run_name = '{quoted}' and tags.`{RUN_TAG}` = '{model}'", max_results=1
-    )
-    if found:
-        return str(found[0].info.run_id)
-    return str(client.create_run(home, run_name=name, tags={RUN_TAG: model}).info.run_id)
-
-
-def _experiment(client: MlflowClient, name: str | None) -> str:
-    from mlflow.exceptions import MlflowException
-
-    if name is None:
-        return "0"  # MLflow's own default
-    if (found := client.get_experiment_by_name(name)) is None:
-        try:
-            return str(client.create_experiment(name))
-        except MlflowException:  # another process has been quicker, or nobody can make it
-            if (found := client.get_experiment_by_name(name)) is None:
-                raise
-    return str(found.experiment_id)
-
-
-def _lane(event: Event) -> str:
-    """Events of a lane come one after another, so that the last id is all that must be known."""
-    parts = (event.kind, event.monitor, event.segment) if event.segment else (event.kind, event.monitor)
-    return clean("vedette.last." + ".".join(parts).replace("/", "_"), MAX_NAME)
-
-
-def _time(event: Event) -> int:
-    """Milliseconds since the epoch."""
-    return int(event.time * 1000) + int(event.payload.get("revision") or 0)
-
-
-def _tags(event: Event) -> dict[str, str]:
-    payload = event.payload
-    if event.kind == "alert":
-        place = ".".join(clean(str(part)) for part in (payload.get("rule", event.monitor), event.segment) if part)
-        state = str(payload.get("state", ""))
-        details = {key: payload.get(key) for key in ("state", "severity", "value", "when", "since", "window")}
-        return {
-            clean(f"vedette.alert.{place}"): state,
-            clean(f"vedette.alert_details.{place}"): json.dumps(details, default=str)[:MAX_TAG],
-        }
-    if event.kind == "component_failed":
-        return {clean(f"vedette.failed.{event.monitor}"): str(payload.get("reason", ""))[:MAX_TAG]}
-    return {}

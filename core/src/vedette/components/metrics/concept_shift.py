@@ -29,7 +29,7 @@ class ConceptShift(BettingMetric):
 
     PREFIX = "concept"
     LEAST = -1.0
-    tags: ClassVar[Tags] = Tags(needs_labels=True, needs_probabilities=True)
+    tags: ClassVar[Tags] = Tags(needs_labels=True, needs_probabilities=True, state_version=2)
 
     def __init__(self, tolerance: float = 0.02, alpha: float = 0.05) -> None:
         if not 0.0 <= tolerance < 1.0:

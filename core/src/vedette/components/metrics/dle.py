@@ -42,7 +42,7 @@ class Dle(Metric, Fittable):
     Source: NannyML, direct loss estimation.
     """
 
-    tags = Tags(needs_prediction=True, learns=("labels", "prediction"))
+    tags = Tags(needs_prediction=True, needs_inputs=True, learns=("labels", "prediction"))
 
     encoding_: dict[str, Any]
     models_: dict[str, HistGradientBoostingRegressor]

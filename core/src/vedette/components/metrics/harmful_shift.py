@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from vedette.components.metrics._betting import SHARES, BettingMetric, check_alpha, upper_bound
+from vedette.components.metrics._betting import SHARES, BettingMetric, check_alpha, log_mean_exp, upper_bound
 from vedette.components.metrics._labels import check_classes, matching_codes, predicted, scored_classes
 from vedette_specs import Batch, Fittable, Floats, Schema, Tags
 
@@ -29,13 +29,13 @@ class HarmfulShift(BettingMetric, Fittable):
     The reference needs labels, and predictions or probabilities.
     Details: `reference_loss`; `bound`, an upper confidence bound of it (99 %) and the tolerance, beyond which loss is
     harm; `minimum_detectable` = bound - reference_loss: a smaller growth is never found, more reference rows lower
-    it; `rows_to_detect`: about how many rows a growth beyond the bound takes.
+    it; `rows_to_detect`: about how many rows a growth beyond the bound takes from now on.
     Source: Podkopaev & Ramdas, "Tracking the risk of a deployed model and detecting harmful distribution shifts"
     (ICLR 2022), by betting.
     """
 
     PREFIX = "harmful"
-    tags: ClassVar[Tags] = Tags(needs_labels=True)
+    tags: ClassVar[Tags] = Tags(needs_labels=True, state_version=2)
 
     bound_: float
     reference_loss_: float
@@ -74,11 +74,11 @@ class HarmfulShift(BettingMetric, Fittable):
     def per_row(self, batch: Batch) -> Floats:
         return _brier(batch) if self.loss == "brier" else _error(batch)
 
-    def facts(self, mean: float | None) -> dict[str, Any]:
+    def facts(self, evidence: Floats) -> dict[str, Any]:
         return {
             "reference_loss": self.reference_loss_,
             "minimum_detectable": self.bound_ - self.reference_loss_,
-            "rows_to_detect": {f"{more:g}": _rows(self.bound_, more, self.alpha) for more in DEGRADATIONS},
+            "rows_to_detect": {f"{more:g}": _rows(self.bound_, more, self.alpha, evidence) for more in DEGRADATIONS},
         }
 
 
@@ -98,11 +98,23 @@ def _brier(batch: Batch) -> Floats:
     return losses
 
 
-def _rows(bound: float, more: float, alpha: float) -> int | None:
-    """Rows until the best of the bets has made 1 / alpha (and its share of the mixture) on a 0/1 loss."""
+def _rows(bound: float, more: float, alpha: float, evidence: Floats) -> int | None:
+    """Rows until bets of a 0/1 loss that have (bets,) log wealth `evidence` have made 1 / alpha on average."""
     mean = bound + more
     if mean >= 1.0:
         return None
     bets = SHARES / bound
     growth = mean * np.log1p(bets * (1.0 - bound)) + (1.0 - mean) * np.log1p(-bets * bound)
-    return math.ceil(math.log(len(bets) / alpha) / float(growth.max())) if growth.max() > 0 else None
+    grows = growth > 0.0
+    if not grows.any():
+        return None
+    needed = math.log(len(bets) / alpha) - evidence[grows]
+    high = max(
+        0, math.ceil(float((needed / growth[grows]).min()))
+    )  # one bet is enough by then; together they are first
+    low = 0
+    while low < high:
+        middle = (low + high) // 2
+        enough = log_mean_exp(evidence + middle * growth) >= -math.log(alpha)
+        low, high = (low, middle) if enough else (middle + 1, high)
+    return high

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,7 @@ class Pape(Recalibrating):
     """
 
     name = "pape"
+    tags = replace(Recalibrating.tags, needs_inputs=True)
     samples_always = True
 
     encoding_: dict[str, Any]

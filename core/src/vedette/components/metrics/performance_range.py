@@ -34,7 +34,7 @@ class PerformanceRange(Metric, Fittable):
     """
 
     name: ClassVar[str] = "performance_range"
-    tags = Tags(needs_probabilities=True, learns=("labels", "probabilities"))
+    tags = Tags(needs_probabilities=True, needs_inputs=True, learns=("labels", "probabilities"))
 
     parts_: dict[str, Mapping[str, Any]]
 

@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 from typing import BinaryIO
 
-from vedette.components.sinks._seen import Seen
+from vedette.components.sinks.seen import Seen
 from vedette_specs import Event, Sink
 
 TAIL = 1 << 20  # bytes at the end of an existing file whose ids are remembered

@@ -7,7 +7,7 @@ import logging
 import threading
 from typing import Literal
 
-from vedette.components.sinks._seen import Seen
+from vedette.components.sinks.seen import Seen
 from vedette_specs import Event, Sink
 
 Level = Literal["debug", "info", "warning", "error", "critical"]

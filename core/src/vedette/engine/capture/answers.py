@@ -125,12 +125,19 @@ def _is_score(value: Any, rows: int, schema: Schema) -> bool:
     width = _width(value)
     if width > 1:
         return True
-    if rows == 1 and len(schema.classes) > 1 and np.ndim(value) == 1 and len(value) == len(schema.classes):
+    if rows == 1 and len(schema.classes) > 1 and _is_flat(value) and len(value) == len(schema.classes):
         return True
     if not _binary(schema):
         return False
     flat = _leaves(value)
     return all(isinstance(x, float | np.floating) for x in flat) and any(not float(x).is_integer() for x in flat)
+
+
+def _is_flat(value: Any) -> bool:
+    """Whether it is a row of values; numpy would not say so of a ragged list."""
+    if isinstance(value, np.ndarray):
+        return bool(value.ndim == 1)
+    return isinstance(value, list | tuple) and not any(isinstance(item, (*_NESTED, Mapping)) for item in value)
 
 
 def _leaves(value: Any) -> list[Any]:

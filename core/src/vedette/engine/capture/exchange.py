@@ -12,6 +12,7 @@ from vedette.engine.capture.call import Call, weight
 LIMIT = 4 << 20  # bytes of one body that are kept; a longer one is counted as undecodable
 PIECES = bytes | str | bytearray | memoryview  # of one body; a stream's other items stay items
 SKIP = b"seldon-skip-logging"  # how other systems' explainers ask not to be logged
+REFUSED = 400  # and higher: statuses of a model that has made no prediction
 UNREADABLE = b""  # a body that the model consumed as a stream, or that was too long: counted as undecodable
 Scope = dict[str, Any]
 Message = dict[str, Any]
@@ -76,7 +77,8 @@ class Exchange:
 
 
 def call_of(exchange: Exchange, request_id: str | None = None, query: bool = False) -> Call | None:
-    """The exchange as a call for the tap; None where the caller asked not to be logged, or sent nothing.
+    """The exchange as a call for the tap; None where the caller asked not to be logged, or sent nothing. A POST that
+    sent nothing and was refused is one that failed.
 
     request_id: where the request names none.  query: whether the query stands in for a body that is empty.
     """
@@ -88,7 +90,7 @@ def call_of(exchange: Exchange, request_id: str | None = None, query: bool = Fal
         body = UNREADABLE
     elif not body:
         body = query_of(exchange.scope) if query else None
-    if body is None:
+    if body is None and not (exchange.status >= REFUSED and exchange.scope["method"] == "POST"):
         return None
     return Call(
         request=body,

@@ -23,14 +23,19 @@ BURN_IN = 20
 
 @dataclass(frozen=True)
 class Look:
-    """What a value showed. alarm: None in the burn-in.  statistic and threshold: None there too."""
+    """What a value showed. alarm: None in the burn-in.  statistic and threshold: None there too.
+
+    values: since the start, with this one.  late: windows left out since then, because their labels came after those
+    of a later window.
+    """
 
     alarm: bool | None
     statistic: float | None
     threshold: float
     direction: Literal["up", "down"] | None
-    values: int  # since the start, with this one
+    values: int
     restarts: int
+    late: int = 0
 
     def to_json(self) -> dict[str, Any]:
         return dict(self.__dict__)
@@ -50,6 +55,7 @@ class Watch:
     end: float = -1e18
     restarts: int = 0
     series: int = 0
+    late: int = 0
 
     @classmethod
     def start(cls, method: Method, key: str, series: int = 0) -> Watch:
@@ -66,10 +72,12 @@ class Watch:
             return None
         if state is None or state["key"] != key:
             return cls.start(method, key, series)
-        return cls(key, Ranking.from_state(state), state["sums"], state["end"], state["restarts"], series)
+        return cls(
+            key, Ranking.from_state(state), state["sums"], state["end"], state["restarts"], series, state["late"]
+        )
 
     def to_bytes(self) -> bytes:
-        own = {name: getattr(self, name) for name in ("key", "sums", "end", "restarts", "series")}
+        own = {name: getattr(self, name) for name in ("key", "sums", "end", "restarts", "series", "late")}
         return encode({**own, **self.ranking.to_state()})
 
     def feed(
@@ -80,14 +88,14 @@ class Watch:
         limit = run_length if method == "conformal" else cusum.threshold(run_length, ALLOWANCES[method])
         if ranking.seen <= BURN_IN:
             after = replace(self, ranking=ranking, end=end)
-            return after, Look(None, None, limit, None, ranking.seen, self.restarts)
+            return after, Look(None, None, limit, None, ranking.seen, self.restarts, self.late)
         sums = _step(self.sums, p, method)
         statistic = float(sums.mean() if method == "conformal" else sums.max())
         alarm = statistic >= limit
-        look = Look(alarm, statistic, limit, _direction(sums, method), ranking.seen, self.restarts)
+        look = Look(alarm, statistic, limit, _direction(sums, method), ranking.seen, self.restarts, self.late)
         if alarm:
             fresh = Watch.start(method, self.key, self.series)
-            return replace(fresh, end=end, restarts=self.restarts + 1), look
+            return replace(fresh, end=end, restarts=self.restarts + 1, late=self.late), look
         return replace(self, ranking=ranking, sums=sums, end=end), look
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,12 +64,25 @@ class LocalModel:
         theirs = getattr(self._target, "classes_", None)
         if theirs is None:
             return list(range(len(wanted)))
-        names = category(list(theirs)).strings().tolist() if len(theirs) else []
-        if sorted(map(str, names)) == sorted(wanted):
-            return [names.index(name) for name in wanted]
-        if names == [str(i) for i in range(len(wanted))]:  # fitted on the classes' indexes
-            return list(range(len(wanted)))
-        raise BadModelUri(f"{self._name}: its classes are {names}; schema.classes are {wanted}")
+        order = class_order(theirs, wanted)
+        if order is None:
+            raise BadModelUri(f"{self._name}: its classes are {_names(theirs)}; schema.classes are {wanted}")
+        return order
+
+
+def class_order(theirs: Sequence[Any], wanted: Sequence[str]) -> list[int] | None:
+    """Columns of an estimator's predict_proba (`classes_`) in the order of `wanted`; None where it has other classes.
+
+    An estimator may have been fitted on the indexes of the classes.
+    """
+    names = _names(theirs)
+    if sorted(names) == sorted(wanted):
+        return [names.index(name) for name in wanted]
+    return list(range(len(wanted))) if names == [str(i) for i in range(len(wanted))] else None
+
+
+def _names(theirs: Sequence[Any]) -> list[str]:
+    return [str(name) for name in category(list(theirs)).strings().tolist()] if len(theirs) else []
 
 
 def import_target(uri: str, schema: Schema) -> LocalModel:

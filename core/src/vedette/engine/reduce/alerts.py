@@ -15,7 +15,8 @@ from vedette.config.plan import AlertSpec
 from vedette.engine.bundle import Bundle
 from vedette.engine.change_points.watching import Watch
 from vedette.engine.events import event_id, seed_of
-from vedette.engine.reduce.telling import announce
+from vedette.engine.reduce.stale import NO_DATA, lasts_until
+from vedette.engine.reduce.telling import announce, resolve
 from vedette.store import results
 from vedette.store.results import AlertState, StoredResult
 from vedette_specs.results import Alert, Event
@@ -55,9 +56,11 @@ class ResultScope:
         result = self.found.get(monitor)
         if result is None:
             return None
+        then = result.end - seconds
+        oldest = then - max(seconds, result.end - result.start)  # beyond it lies a pause
         earlier = results.query(
             self.connection, result.model, monitor, result.window, result.segment,
-            until=result.end - seconds, series=result.series, limit=1,
+            since=oldest, until=then, series=result.series, limit=1,
         )  # fmt: skip
         return pick(earlier[0].body["values"], name, column) if earlier and earlier[0].status == "ok" else None
 
@@ -87,12 +90,14 @@ def judge(
     end: float | None = None,
     quiet_rows: int = 0,
     any_order: bool = False,
+    memory: bytes | None = None,
 ) -> list[Event]:
     """Evaluate a rule on results and move its state; returns the events, which are queued for the sinks.
 
     The rule's home is its monitor; a rule over several monitors has one state, whatever their windows are.
     Nothing happens for windows that it has judged already, or that end before one which it has judged.
     any_order: labelled windows mature in any order; the caller sees to it that each comes once.
+    memory: what the caller remembers of the rule from now on, in one transaction with its state.
     quiet_rows: a firing alert is resolved only after so many rows in which the rule did not hold.
     """
     home = rule.monitor or next(iter(found), "")
@@ -103,6 +108,10 @@ def judge(
     state = results.get_alert_state(connection, model, rule.name, segment, window, lock=True)
     if at <= state.judged and not any_order:
         return []
+    until = lasts_until(bundle, home, window, state.judged)
+    if state.state in results.LIVE and at > until:
+        body = results.alert_body(connection, model, (rule.name, segment, window))
+        state = resolve(connection, bundle, body, state, NO_DATA, until, now)
     scope = ResultScope(connection, bundle, found, home, silence)
     if bundle.judging is not None:
         bundle.judging(rule, scope, segment, window, at)
@@ -111,7 +120,7 @@ def judge(
         holds, value, memory, look = watch(rule, scope, state.memory, segment, window, at)
         details["change"] = look
     else:
-        holds, memory = parse_rule(rule.when).evaluate(scope), state.memory
+        holds, memory = parse_rule(rule.when).evaluate(scope), memory or state.memory
         value = scope.read[0] if scope.read else None
     rows = first.n if first is not None else 0
     after, change = advance(state, None if holds is None else bool(holds), at, rule, rows, quiet_rows)
@@ -146,7 +155,11 @@ def watch(
     key = event_id(rule.when, rule.change, length, *numbers)
     method: Any = rule.change
     before = Watch.from_bytes(memory, method, key, numbers[-1])
-    if before is None or min(result.start for result in scope.found.values()) < before.end:
+    if before is None:
+        return None, value, memory, None
+    if max(result.end for result in scope.found.values()) <= before.end:  # its labels came after those of a later one
+        return None, value, replace(before, late=before.late + 1).to_bytes(), None
+    if min(result.start for result in scope.found.values()) < before.end:
         return None, value, memory, None
     rng = np.random.default_rng(seed_of(rule.name, segment, window, end))
     after, look = before.feed(value, end, method, length, rng)

@@ -208,6 +208,9 @@ class SeriesReducer:
     def _fold(
         self, connection: Connection, closing: Closing, segment: str, spans: Sequence[Span], last: int | None
     ) -> None:
+        if self.evaluator(segment).component(self.spec.components[0]) is None:  # no reference
+            self._flag(closing, segment, spans)
+            return
         stored = results.get_memory(connection, self.id, f"fold:{segment}")
         memory = None if stored is None else stored[1]
         for span in spans:
@@ -216,8 +219,6 @@ class SeriesReducer:
             seed = seed_of(self.spec.name, TICKS, segment, end)
             folded = self.evaluator(segment).fold(memory, span.states, Tick(start, end, gap, seed))
             last = span.first
-            if folded is None:
-                return
             memory = folded.memory
             body = body_of(folded.result)
             body["details"]["scores"] = dict(folded.scores)

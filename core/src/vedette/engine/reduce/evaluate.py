@@ -74,12 +74,10 @@ class Evaluator:
         n = span.labelled if span.labelled else span.rows
         return Result(values, n, status, details)
 
-    def fold(self, memory: Memory | None, states: Mapping[str, Any], tick: Tick) -> Folded | None:
-        """The detector's memory after a tick; None where it has no reference."""
+    def fold(self, memory: Memory | None, states: Mapping[str, Any], tick: Tick) -> Folded:
+        """The memory, after a tick, of a detector that has a reference."""
         part = self.spec.components[0]
         component: Any = self.component(part)
-        if component is None:
-            return None
         state = states.get(part.alias)
         before = self.guard(component.start) if memory is None else memory
         folded = self.guard(component.fold, before, component.create() if state is None else state, tick)
@@ -111,7 +109,7 @@ def with_labels(result: Result, span: Span, labels: LabelsSpec, end: float, wate
         "lag": span.lag / span.labelled if span.labelled else None,
         "mature": mature,
     }
-    return Result(result.values, result.n, status, {**result.details, "labels": facts})
+    return Result(result.values, span.labelled, status, {**result.details, "labels": facts})
 
 
 @dataclass(frozen=True)

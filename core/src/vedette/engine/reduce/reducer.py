@@ -19,6 +19,7 @@ from vedette.engine.reduce.closing import SETTLED, SeriesReducer
 from vedette.engine.reduce.cross_alerts import CrossAlerts
 from vedette.engine.reduce.evaluate import ComponentFailed
 from vedette.engine.reduce.joiner import Joiner
+from vedette.engine.reduce.stale import StaleAlerts
 from vedette.engine.reduce.telling import Withheld
 from vedette.engine.running import Bundles, pool_id
 from vedette.engine.work.accumulate import needs_labels
@@ -71,6 +72,7 @@ class Reducer:
         self.joiner = Joiner(self.store, self.bundle, self.bundles) if self.joins_labels else None
         self.cross = CrossAlerts(self.store, self.bundle, self.hooks)
         self.withheld = Withheld(self.store, self.bundle, self.hooks)
+        self.stale = StaleAlerts(self.store, self.bundle)
 
     def step(self, until: float | None = None, revise: bool = False) -> bool:
         """Close what can be closed; False while another process holds the lease.
@@ -125,6 +127,8 @@ class Reducer:
         if self.pool == "default":
             self.cross.step(self.lease, self.watermark)
             self.withheld.step(self.lease)
+            if until is None:  # the end of a replay is no silence
+                self.stale.step(self.lease, self.watermark)
 
     def _join(self, joiner: Joiner, lease: Lease) -> None:
         try:

@@ -1,9 +1,14 @@
-"""Which changes of alerts the sinks are told: all of them, unless a silence withholds them for its time."""
+"""What the sinks are told of alerts: that one fires, and that it is over; a silence withholds it for its time.
+
+That an alert is pending is in the history alone: it may go away as it came, and wakes nobody.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -35,22 +40,30 @@ def announce(
     event = make_event(
         "alert", model, alert.monitor, alert.segment, at, body, alert.rule, alert.window, alert.state, at
     )
+    if alert.state == "pending":
+        return replace(after, told=before.told, withheld=before.withheld), event
+    if (alert.state == "firing") == (before.told == "firing"):  # it is what they believe, or never heard of
+        return replace(after, told=before.told, withheld=""), event
     if silence is not None:
-        return replace(after, told=before.told, withheld=_withheld(before, event)), event
-    if alert.state == "resolved" and before.withheld and before.told != "firing":
-        return replace(after, told=before.told, withheld=""), event  # they never heard that it fired
+        withheld = json.dumps(event.to_json(), default=str)
+        return replace(after, told=before.told, withheld=withheld), event
     outbox.put(connection, bundle.plan, event, now, hooks)
     return replace(after, told=alert.state, withheld=""), event
 
 
-def _withheld(before: AlertState, event: Event) -> str:
-    """What the sinks get when the silence ends: that it fires, or that it is over where they believe that it fires."""
-    state = event.payload["state"]
-    if state == "pending":
-        return before.withheld
-    if state == "resolved" and before.told != "firing":
-        return ""
-    return json.dumps(event.to_json(), default=str)
+def resolve(
+    connection: Connection, bundle: Bundle, body: Mapping[str, Any], state: AlertState, reason: str, at: float,
+    now: float,
+) -> AlertState:  # fmt: skip
+    """End a live alert that no evaluation will end. body: the alert, as stored.  reason: for its details."""
+    fields = {k: v for k, v in body.items() if k in Alert.__dataclass_fields__}
+    alert = Alert(**{**fields, "state": "resolved", "details": {**body.get("details", {}), "reason": reason}})
+    ended = AlertState(judged=state.judged, memory=state.memory)
+    if state.state == "firing":
+        ended, _ = announce(connection, bundle, alert, state, ended, at, now, bundle.listened)
+    model = bundle.plan.model
+    results.put_alert_state(connection, model, alert.rule, alert.segment, alert.window, ended, alert.to_json())
+    return ended
 
 
 class Withheld:
@@ -69,10 +82,11 @@ class Withheld:
             leases.check(connection, lease)
             now = self.store.now(connection)
             for key, state in self._due(connection, lock=True):
-                event = Event(**json.loads(state.withheld))
-                if not state.acknowledged:  # who has acknowledged it knows
+                told = state.told
+                if not state.acknowledged:  # who has acknowledged it knows; that it is over is then no news either
+                    event = Event(**json.loads(state.withheld))
                     outbox.put(connection, self.bundle.plan, event, now, self.hooks)
-                told = str(event.payload["state"])
+                    told = str(event.payload["state"])
                 results.set_told(connection, self.bundle.plan.model, key, told)
 
     def _due(self, connection: Connection, lock: bool = False) -> list[tuple[results.AlertKey, AlertState]]:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 import uuid
+import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from vedette.config.plan import TapSpec
 from vedette.engine.capture.call import Call
-
-if TYPE_CHECKING:
-    from vedette.engine.tap.tap import Tap
-    from vedette.engine.tap.transport import Transport
+from vedette.engine.tap.tap import Tap
+from vedette.engine.tap.transport import Transport
 
 CLOSE_TIMEOUT = 3.0
 RETRY_AFTER = 30.0  # seconds between attempts to make a tap that cannot be made
@@ -41,6 +40,7 @@ class LazyTap:
         self._lock = threading.Lock()
         self._retry_at = 0.0
         self._logged = False
+        _taps.add(self)
 
     @property
     def tap(self) -> Tap:
@@ -88,10 +88,23 @@ class LazyTap:
 
     def _connected(self) -> Tap:
         self._check_due()  # another request's attempt has failed while this one waited
-        from vedette.engine.tap.tap import Tap  # not before a prediction is made
-
         try:
             return Tap(self.connect(), self.settings, model_version=self.model_version)
         except Exception:
             self._retry_at = time.monotonic() + RETRY_AFTER
             raise
+
+    def _after_fork(self) -> None:
+        """In the child: the lock may have been held by a thread that the child does not have."""
+        self._lock = threading.Lock()
+
+
+_taps: weakref.WeakSet[LazyTap] = weakref.WeakSet()
+
+
+def _fork_all() -> None:
+    for tap in list(_taps):
+        tap._after_fork()
+
+
+os.register_at_fork(after_in_child=_fork_all)

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from vedette.testing.checks._table import check
 from vedette.testing.lab import CheckSkipped, Lab, require
-from vedette_specs import Event, Sink
+from vedette_specs import BatchSink, Event, Sink
 from vedette_specs.results import EventKind
 
 
@@ -47,3 +47,18 @@ def an_event_is_delivered_once(lab: Lab) -> None:
     sink.close()
     again = Counter(lab.subject.delivered())[event.id]
     require(again == 1, f"an event sent twice is there {again} times")
+
+
+@check(BatchSink)
+def many_events_are_each_delivered_once(lab: Lab) -> None:
+    """Events that come together all arrive; sent again, together or alone, they are not doubled at the other end."""
+    if lab.subject.delivered is None:
+        raise CheckSkipped("nobody can look at the other end: give Subject(delivered=...)")
+    sink, sent = lab.new(), events()
+    sink.emit_many(sent)
+    sink.emit_many(sent)
+    sink.emit(sent[-1])
+    sink.close()
+    times = Counter(lab.subject.delivered())
+    wrong = {event.kind: times[event.id] for event in sent if times[event.id] != 1}
+    require(not wrong, f"of events sent together, twice, these are there another number of times than once: {wrong}")

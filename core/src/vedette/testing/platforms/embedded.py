@@ -22,6 +22,7 @@ class Embedded(Platform):
     """Without monitors it is the same server with a configuration that names none."""
 
     name = "embedded"
+    monitors_apart = False
 
     def serve(self, setting: Setting) -> Site:
         if setting.config is None:

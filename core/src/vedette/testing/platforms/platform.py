@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -97,15 +97,19 @@ class Platform(ABC):
 
     name: in test ids.
     request_id_header: of responses of a watched model; None where the platform's clients do not get one.
+    changing_headers: of responses, that differ from one to the next; beside `date` and the request id.
     skip_header: of requests that are not to be monitored; None where the platform cannot tell.
     processes: of the model, each with a tap and a buffer of its own.
+    monitors_apart: whether monitors have processes of their own, which the platform starts again when they die.
     expected_failures: check -> reason; such a check must fail.
     """
 
     name: str
     request_id_header: str | None = "x-request-id"
+    changing_headers: Set[str] = frozenset()
     skip_header: str | None = "seldon-skip-logging"
     processes: int = 1
+    monitors_apart: bool = True
     expected_failures: Mapping[str, str] = MappingProxyType({})
 
     @abstractmethod

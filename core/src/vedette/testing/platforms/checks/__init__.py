@@ -17,6 +17,7 @@ FUNCTIONS = (
     asking.past_predictions_are_explained,
     suffering.slow_monitors_do_not_slow_the_model,
     suffering.a_monitor_that_raises_is_quarantined_alone,
+    suffering.a_batch_that_kills_its_workers_is_parked,
     stopping.results_are_those_of_a_replay,
     stopping.rows_that_monitors_missed_are_counted_as_dropped,
     stopping.shutdown_loses_nothing,

@@ -11,11 +11,11 @@ from vedette.testing.platforms.monitors import wait_for
 from vedette.testing.platforms.platform import NotSupported, Reply
 
 SIZES = (1, 2, 50, 1000)  # rows of a request
-SAME_HEADERS = ("content-type",)
+CHANGING = frozenset({"date"})  # headers that no two answers share
 
 
 def answers_are_the_plain_ones(bench: Bench) -> None:
-    """Status, body and content type of predictions are, byte for byte, those of the model that nobody watches."""
+    """Status, headers and body of predictions are, byte for byte, those of the model that nobody watches."""
     for size in SIZES:
         rows, stamp = make_rows(size, seed=300 + size), bench.watched.stamp()
         plain = bench.plain.predict(rows, stamp)
@@ -75,7 +75,8 @@ def _same(bench: Bench, plain: Reply, watched: Reply, what: str) -> None:
     left, right = bench.platform.comparable(plain), bench.platform.comparable(watched)
     if left != right:
         raise CheckFailed(f"{what}: {watched.status} {right[:300]!r}, without monitors {left[:300]!r}")
-    for name in SAME_HEADERS:
+    changing = CHANGING | bench.platform.changing_headers | {bench.platform.request_id_header}
+    for name in sorted((watched.headers.keys() | plain.headers.keys()) - changing):
         ours, theirs = watched.headers.get(name), plain.headers.get(name)
         require(ours == theirs, f"{what}: {name} is {ours!r}, without monitors {theirs!r}")
 

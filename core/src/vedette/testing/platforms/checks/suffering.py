@@ -1,4 +1,4 @@
-"""Monitors that are slow or broken cost the model nothing, and other monitors nothing either."""
+"""Monitors that are slow, broken or deadly cost the model nothing, and other monitors nothing either."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from vedette.testing.platforms.bench import Bench
 from vedette.testing.platforms.configuration import RAISING, SLEEPY
 from vedette.testing.platforms.model import make_rows
 from vedette.testing.platforms.monitors import wait_for
-from vedette.testing.platforms.moody import SLOW
+from vedette.testing.platforms.moody import POISON, SLOW
+from vedette.testing.platforms.platform import NotSupported
 
 REQUESTS, ROWS = 30, 20
+DEATHS = 180.0  # seconds for three workers to die of a batch and to be started again, on a busy machine
 
 
 def slow_monitors_do_not_slow_the_model(bench: Bench) -> None:
@@ -57,3 +59,37 @@ def a_monitor_that_raises_is_quarantined_alone(bench: Bench) -> None:
     require(state["rows"] >= counted, f"{state['rows']} rows, {counted} before it raised")
     others = {m["name"]: m["status"] for m in watched.monitors.get("api/monitors") if m["name"] != RAISING}
     same(others, dict.fromkeys(others, "active"), 0.0, "other monitors")
+
+
+def a_batch_that_kills_its_workers_is_parked(bench: Bench) -> None:
+    """It is put aside and told after a few deaths; the model answers meanwhile, and all other rows are counted."""
+    watched = bench.watched
+    if not bench.platform.monitors_apart:
+        raise NotSupported(f"{bench.platform.name}: a monitor that kills its process kills the model's")
+    watched.settle()
+    before = watched.monitors.counters()
+    (poisoned,) = make_rows(1, seed=670)
+    poisoned[next(iter(poisoned))] = POISON
+    watched.mood(SLEEPY, "die")
+
+    def parked() -> bool:
+        return watched.monitors.counters()["poisoned_batches"] == before["poisoned_batches"] + 1
+
+    try:
+        stamp = watched.stamp()
+        replies = [client.predict([poisoned], stamp) for client in (bench.plain, watched.client)]
+        require(replies[1].status == 200, f"the poisoned row is answered with {replies[1].status}")
+        left, right = map(bench.platform.comparable, replies)
+        require(left == right, f"the poisoned row is answered with {right[:300]!r}, without monitors {left[:300]!r}")
+        time.sleep(0.5)  # so that few requests share its batch
+        for i in range(REQUESTS // 3):  # while workers die
+            watched.predict(make_rows(ROWS, seed=680 + i))
+            time.sleep(0.2)
+        wait_for(parked, lambda: f"no batch is told as poisoned: {watched.monitors.counters()}", DEATHS)
+        beside = watched.monitors.counters()["poisoned_rows"] - before["poisoned_rows"] - 1
+        require(0 <= beside <= 3 * ROWS, f"{beside} good rows were in the poisoned batch")
+        watched.sent.rows -= beside
+        watched.predict(make_rows(ROWS, seed=695))
+        watched.settle()
+    finally:
+        watched.mood(SLEEPY, "good")

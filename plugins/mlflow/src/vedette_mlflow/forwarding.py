@@ -1,0 +1,172 @@
+"""`/vedette` of a scoring process whose monitors run elsewhere: requests are handed on to their API."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import httpx
+from starlette.responses import Response
+
+from vedette.http.errors import answer
+from vedette.http.loopback import LoopbackOnly
+from vedette_mlflow.control import PREFIX
+from vedette_mlflow.paths import climbs, handed_on
+
+if TYPE_CHECKING:
+    from vedette.engine.capture.exchange import App, Receive, Scope, Send
+
+MAX_BODY = 16 << 20  # bytes of a request, as `server.max_body` has it
+MAX_ANSWER = 32 << 20
+TIMEOUT, EXPLAIN_TIMEOUT, CONNECT_TIMEOUT = 10.0, 60.0, 5.0  # seconds: the first two for all of a request
+AT_ONCE = 8  # requests under way
+ASKED_EVERY = 60.0  # seconds for which it is known whether the monitors ask for tokens
+_HOP = frozenset({b"connection", b"keep-alive", b"transfer-encoding", b"te", b"trailer", b"upgrade"})
+_SAID = frozenset({b"date", b"server"})  # by this server too
+_OURS = frozenset({b"host", b"content-length", b"accept-encoding"})  # the client that asks for us sets its own
+log = logging.getLogger("vedette.mlflow")
+
+
+class TooLarge(ValueError):
+    """More bytes than are handed on."""
+
+
+class Gone(OSError):
+    """The client does not wait any longer."""
+
+
+class Forwarding:
+    """Requests below /vedette go to the monitors at `url`, all others to the model's application.
+
+    A client's token is handed on; the tap's own is nobody else's. Where the monitors ask for no token, only this
+    machine is served.  Nothing is kept of a request, and a request waits for no prediction, nor one for it.
+    """
+
+    def __init__(self, app: App, url: str) -> None:
+        self.app = app
+        self._url = url.rstrip("/")
+        self._path = urlsplit(self._url).path
+        self._client: httpx.AsyncClient | None = None
+        self._under_way = 0
+        self._guarded_until = 0.0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not (scope["path"] == PREFIX or scope["path"].startswith(f"{PREFIX}/")):
+            await self.app(scope, receive, send)
+            return
+        refusal: Any = self._refusal(scope)
+        if refusal is not None:
+            await refusal(scope, receive, send)
+            return
+        self._under_way += 1
+        try:
+            await self._serve(scope, receive, send)
+        finally:
+            self._under_way -= 1
+
+    def _refusal(self, scope: Scope) -> Response | None:
+        """The answer to what is not handed on."""
+        path = scope["path"]
+        if path == PREFIX:
+            return answer(307, f"the page is at {PREFIX}/", headers={"Location": f"{PREFIX}/"})
+        if climbs(scope) or not handed_on(path.removeprefix(f"{PREFIX}/")):
+            return answer(404, f"{scope['method']} {path[:80]}: Not Found; the monitors are at another address")
+        if self._under_way >= AT_ONCE:
+            return answer(503, f"{AT_ONCE} requests are under way already", headers={"Retry-After": "1"})
+        return None
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        guarded = await self._tried(self._guarded(), TIMEOUT)
+        app: Any = guarded if isinstance(guarded, Response) else self._hand_on
+        guard: Any = app if guarded else LoopbackOnly(app)
+        await guard(scope, receive, send)
+
+    async def _hand_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The answer begins when all of it is here, so that what goes wrong until then has an answer of its own."""
+        seconds = EXPLAIN_TIMEOUT if scope["path"].startswith(f"{PREFIX}/explain") else TIMEOUT
+        try:
+            reply = await self._tried(self._asked(scope, receive), seconds)
+        except Gone:
+            return
+        await reply(scope, receive, send)
+
+    async def _tried(self, work: Awaitable[Any], seconds: float) -> Any:
+        """What `work` gives, or the answer that tells why it gave nothing."""
+        try:
+            async with asyncio.timeout(seconds):
+                return await work
+        except TooLarge as error:
+            return answer(413, str(error), "body")
+        except (TimeoutError, httpx.TimeoutException):
+            log.warning("the monitors at %s have not answered within %g s", self._url, seconds)
+            return answer(504, f"the monitors have not answered within {seconds:g} s")
+        except httpx.HTTPError as error:
+            log.warning("the monitors at %s do not answer: %s: %s", self._url, type(error).__name__, error)
+            return answer(502, "the monitors cannot be reached")
+
+    async def _guarded(self) -> bool:
+        """Whether the monitors ask for tokens: what asks for none is not opened to whoever reaches the model."""
+        if time.monotonic() < self._guarded_until:
+            return True
+        reply = await self._made().get(f"{self._url}/api/tap", headers={"Accept-Encoding": "identity"})
+        if reply.status_code != 401:
+            return False
+        self._guarded_until = time.monotonic() + ASKED_EVERY
+        return True
+
+    async def _asked(self, scope: Scope, receive: Receive) -> Response:
+        body = await _read(receive)
+        sent = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
+        query = scope.get("query_string", b"").decode("latin-1")
+        url = f"{self._url}{sent[len(PREFIX) :]}{'?' if query else ''}{query}"
+        headers = [(name, value) for name, value in scope["headers"] if name.lower() not in _HOP | _OURS]
+        headers.append((b"accept-encoding", b"identity"))
+        request = self._made().build_request(scope["method"], url, headers=headers, content=body)
+        reply = await self._made().send(request, stream=True)
+        try:
+            content = bytearray()
+            async for part in reply.aiter_raw():
+                content += part
+                if len(content) > MAX_ANSWER:
+                    return answer(502, f"the monitors answered more than {MAX_ANSWER} bytes: ask for less")
+        finally:
+            await reply.aclose()
+        return self._here(reply, bytes(content))
+
+    def _here(self, reply: httpx.Response, body: bytes) -> Response:
+        """The page's links lead to where it is seen: they name the place where the monitors are mounted."""
+        headers = [(name.lower(), value) for name, value in reply.headers.raw if name.lower() not in _HOP | _SAID]
+        if reply.headers.get("content-type", "").startswith("text/html"):
+            body = body.replace(f'href="{self._path}/'.encode(), f'href="{PREFIX}/'.encode())
+            headers = [(name, value) for name, value in headers if name != b"content-length"]
+            headers.append((b"content-length", b"%d" % len(body)))
+        found = Response(body, reply.status_code)
+        found.raw_headers = headers
+        return found
+
+    def _made(self) -> httpx.AsyncClient:
+        """At first use, on the loop that uses it."""
+        if self._client is None:
+            limits = httpx.Limits(max_connections=2 * AT_ONCE, keepalive_expiry=2.0)
+            timeout = httpx.Timeout(EXPLAIN_TIMEOUT, connect=CONNECT_TIMEOUT)
+            self._client = httpx.AsyncClient(limits=limits, timeout=timeout, trust_env=False, follow_redirects=False)
+        return self._client
+
+
+async def _read(receive: Receive) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message: Any = await receive()
+        if message["type"] != "http.request":
+            raise Gone
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > MAX_BODY:
+            raise TooLarge(f"body: more than {MAX_BODY} bytes")
+        if not message.get("more_body"):
+            return b"".join(parts)
