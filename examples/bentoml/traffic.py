@@ -36,8 +36,7 @@ def wait(client: httpx.Client, rows: int) -> dict:
     """The latest result of `performance` on that many labelled rows."""
     for _ in range(240):
         results = client.get("/vedette/api/results", params={"monitor": "performance"}).json()
-        # `n` counts predictions as long as no label has come
-        if results and results[-1]["details"]["labels"]["labelled"] >= rows:
+        if results and results[-1]["n"] >= rows:
             return results[-1]
         time.sleep(0.5)
     raise SystemExit("no result after two minutes: is the bento served with its monitors?")

@@ -92,7 +92,7 @@ def test_a_body_that_is_too_long_is_refused(tmp_path: Path) -> None:
     "path", ["/vedette/../internal/api/monitors", "/vedette/./metrics", "/vedette/%2e%2e/internal/x", "/vedette/..%2fx"]
 )
 def test_a_path_that_climbs_goes_nowhere(path: str, tmp_path: Path) -> None:
-    """What lies beside `/vedette` in a monitor's service asks for no token."""
+    """What lies beside `/vedette` in a monitor's service is for taps only."""
     told: list[dict[str, Any]] = []
     asked_for: list[str] = []
 

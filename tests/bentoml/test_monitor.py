@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import threading
 import time
+import urllib.request
+import warnings
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,14 +17,18 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from sqlalchemy import select
 from tests.bentoml.configuration import write_config
 from tests.bentoml.serving import Bento, environment, wait_for
 
+from vedette.config.plan import TapSpec
 from vedette.engine.service import Service
 from vedette.http.embedded import Embedded, server_app
 from vedette.plugins import get_registry
 from vedette.store.database import Store
+from vedette.store.tables import predictions
 from vedette.testing.platforms.model import answer, make_labels, make_rows
+from vedette_bentoml import labelling
 from vedette_bentoml.bundles import prepared
 from vedette_bentoml.labelling import Labels
 from vedette_bentoml.monitor import VedetteMonitor
@@ -168,7 +176,6 @@ def record(monitor: VedetteMonitor, rows: list[dict[str, float | None]], labels:
 def remote(config: Path) -> Iterator[tuple[str, Service]]:
     """`vedette serve`, in this process."""
     import socket
-    import threading
 
     import uvicorn
 
@@ -228,6 +235,37 @@ def test_a_yaml_that_is_wrong_costs_the_model_nothing(tmp_path: Path, caplog: py
     monitor.close(0.2)
 
 
+def test_the_yamls_tap_and_version_hold(config: Path) -> None:
+    text = config.read_text().replace("{name: kit}", "{name: kit, version: v7}")
+    config.write_text(text + "tap: {buffer: 500 rows, spool: waiting}\nprivacy: {payloads: all}\n")
+    monitor = VedetteMonitor("income", config=str(config))
+    assert monitor.tap is not None
+    assert monitor.tap.settings == TapSpec(buffer_rows=500, spool=str(config.parent / "waiting"))
+    record(monitor, make_rows(5, seed=1))
+    bundle = prepared(config)
+    store = Store(bundle.plan.store)
+    service = Service(store, bundle)
+    wait_for(lambda: service.counters().get("captured") == 5, what=lambda: str(service.counters()))
+    assert (config.parent / "waiting").is_dir()
+    monitor.close()
+    with store.read() as connection:
+        assert set(connection.execute(select(predictions.c.model_version)).scalars()) == {"v7"}
+    store.close()
+
+
+def test_keys_that_mean_nothing_here_are_named_once(config: Path, caplog: pytest.LogCaptureFixture) -> None:
+    more = "explainers: {why: {use: kernel_shap}}\npools: {default: {replicas: 3}}\n"
+    config.write_text(config.read_text().replace("fdr: 0.1}}", "fdr: 0.1}, explain: why}") + more)
+    monitor = VedetteMonitor("income", config=str(config))
+    record(monitor, make_rows(3, seed=1))
+    wait_for(lambda: "pools.default.replicas" in caplog.text, 60)
+    monitor.close()
+    said = [item.getMessage() for item in caplog.records if item.name == "vedette.bentoml"]
+    assert len(said) == 2
+    assert said[0].startswith("explainers.why, monitors.outliers.explain: nothing is explained here")
+    assert said[1].startswith("pools.default.replicas: monitors of bentoml.monitor run in the model's processes")
+
+
 def test_a_record_that_cannot_be_read_is_told(config: Path, caplog: pytest.LogCaptureFixture) -> None:
     monitor = VedetteMonitor("income", config=str(config))
     monitor.export_data({"a": 7})  # type: ignore[dict-item]
@@ -273,3 +311,76 @@ class TestLabels:
         labels.close(10)
         assert [item["id"] for item in posted] == ["r-1", "r-3"]
         assert "labels of request r-2 are lost: no class" in caplog.text
+
+    def test_lost_ones_are_counted_and_do_not_flood_the_log(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        monkeypatch.setattr(labelling, "WAITING", 5)
+        lost: list[int] = []
+        taken, go = threading.Event(), threading.Event()
+
+        def post(items: list[Any]) -> None:
+            taken.set()
+            go.wait(20)
+            raise ValueError("no class")
+
+        labels = Labels(post, lost.append)
+        labels.put("first", ["no"])
+        assert taken.wait(20)
+        for number in range(105):
+            labels.put(f"r-{number}", ["yes", "no"])
+        assert sum(lost) == 200
+        go.set()
+        labels.close(20)
+        assert sum(lost) == 211
+        said = [item.getMessage() for item in caplog.records]
+        assert len([text for text in said if "labels are dropped" in text]) == 3
+        assert len([text for text in said if "are lost: no class" in text]) == 3
+
+    def test_what_could_not_be_stored_before_the_end_is_counted(self, caplog: pytest.LogCaptureFixture) -> None:
+        lost: list[int] = []
+        tried = threading.Event()
+
+        def post(items: list[Any]) -> None:
+            tried.set()
+            raise OSError("away")
+
+        labels = Labels(post, lost.append)
+        labels.put("r-1", ["yes"])
+        assert tried.wait(20)
+        labels.put("r-2", ["yes", "no"])
+        started = time.monotonic()
+        labels.close(20)
+        assert time.monotonic() - started < 1.5, "it does not sleep on when it is told to stop"
+        assert lost == [3]
+        assert "labels of 2 records could not be stored before the end" in caplog.text
+
+    def test_a_forked_child_posts_its_own(self) -> None:
+        """A worker that was forked after the parent had labelled something has no thread of the parent's."""
+        read, write = os.pipe()
+        labels = Labels(lambda items: os.write(write, "".join(item["id"] + ";" for item in items).encode()) and None)
+        labels.put("parent", ["yes"])
+        assert os.read(read, 100) == b"parent;"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads, which is what this is about
+            child = os.fork()
+        if not child:
+            labels.put("child", ["yes"])
+            labels.close(10)
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        os.set_blocking(read, False)
+        assert os.read(read, 100) == b"child;"
+        labels.close(10)
+        os.close(read)
+        os.close(write)
+
+
+def test_lost_labels_stand_in_status_and_metrics(remote: tuple[str, Service]) -> None:
+    url, service = remote
+    monitor = VedetteMonitor("income", url=url)
+    record(monitor, make_rows(2, seed=5), ["no such class", "neither"])
+    wait_for(lambda: service.counters().get("dropped_labels") == 2, what=lambda: str(service.counters()))
+    with urllib.request.urlopen(f"{url}/metrics") as answer:
+        assert "vedette_dropped_labels_total 2.0" in answer.read().decode()
+    monitor.close()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,7 @@ import pytest
 from starlette.testclient import TestClient
 from tests.bentoml.configuration import write_config
 from tests.bentoml.models import many
-from tests.bentoml.serving import wait_for
+from tests.bentoml.serving import environment, wait_for
 
 import vedette_bentoml
 from vedette.config.faults import ConfigError
@@ -60,6 +63,29 @@ def test_faults_of_the_yaml_are_told_with_their_places(tmp_path: Path) -> None:
     config = write_config(tmp_path, "windos: {}\n")
     with pytest.raises(ConfigError, match=r"monitors\.yaml:12:1: unknown key 'windos'; did you mean 'windows'\?"):
         watch(many(), config, endpoint="arrays")
+
+
+def test_monitors_that_cannot_be_fitted_are_told_with_their_places(tmp_path: Path) -> None:
+    more = "alerts:\n  gone: {when: 'quality.nothing > 1'}\n"
+    with pytest.raises(ConfigError, match=r"monitors\.yaml:13:16: .*nothing"):
+        watch(many(), write_config(tmp_path, more), endpoint="arrays")
+
+
+def test_bentoml_serve_ends_with_the_fault_and_its_place(tmp_path: Path) -> None:
+    """BentoML shows where it was importing; the fault comes last."""
+    config = write_config(tmp_path, "alerts:\n  gone: {when: 'quality.nothing > 1'}\n")
+    site = (
+        "import vedette_bentoml\nfrom tests.bentoml import models\n\nsvc = vedette_bentoml.watch(models.Model, {!r})\n"
+    )
+    (tmp_path / "wrong_site.py").write_text(site.format(config.name))
+    command = [sys.executable, "-m", "bentoml", "serve", "wrong_site:svc"]
+    env = environment(tmp_path / "home")
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
+    assert done.returncode != 0
+    *_, message, line, caret = done.stderr.rstrip().splitlines()
+    assert re.search(r"ConfigError: monitors\.yaml:13:16: .*nothing", message), done.stderr[-3000:]
+    assert line.strip() == "gone: {when: 'quality.nothing > 1'}"
+    assert caret.strip() == "^"
 
 
 def test_every_pool_is_a_service_of_its_own(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -151,9 +177,6 @@ def test_a_prefix_holds_for_everything(config: Path) -> None:
 
 
 def test_listing_plugins_imports_no_bentoml() -> None:
-    import subprocess
-    import sys
-
     code = "import vedette_bentoml, vedette_bentoml.plugin, sys, json; print(json.dumps(sorted(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert not {"bentoml", "_bentoml_sdk"} & set(json.loads(done.stdout))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
-from vedette.config import from_source
-from vedette.config.plan import AlertSpec, ExplainSpec, Plan, PoolSpec, WindowSpec
+from vedette.config import ConfigError, from_source
+from vedette.config.loading import load_tap
+from vedette.config.plan import AlertSpec, ExplainSpec, Plan, PoolSpec, TapSpec, WindowSpec
 from vedette.plugins import MissingExtra, Registered, get_registry
 from vedette_specs import Component
 from vedette_specs.hooks import ComponentKind
@@ -215,3 +217,16 @@ def test_a_metric_without_labels(metric: str, faults: Faults) -> None:
     head = "version: 1\nmodel: {name: m}\nschema: {features: {a: numeric}}\n"
     found = faults(f"monitors: {{p: {{metrics: [{metric}]}}}}", head=head)
     assert f"{metric} needs labels, but the schema has none: set 'schema.label' or 'schema.task'" in found[0]
+
+
+def test_a_tap_can_be_read_without_the_rest(tmp_path: Path) -> None:
+    """Neither the reference nor the monitors are looked at."""
+    path = tmp_path / "monitors.yaml"
+    path.write_text(
+        "version: 1\nmodel: {name: m, version: v2}\nreference: not-there.parquet\ntap: {buffer: 5 rows, spool: s}\n"
+        "monitors: {x: {detect: no_such_thing}}\n"
+    )
+    assert load_tap([path]) == (TapSpec(buffer_rows=5, spool=str(tmp_path / "s")), "v2")
+    path.write_text("version: 1\nmodel: {name: m}\ntap: {bufer: 5 rows}\n")
+    with pytest.raises(ConfigError, match=r"monitors\.yaml:3:7: unknown key 'bufer'.*did you mean 'buffer'"):
+        load_tap([path])

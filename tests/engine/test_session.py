@@ -14,6 +14,7 @@ import pytest
 from sklearn.metrics import accuracy_score
 
 import vedette
+from vedette.config import ConfigError
 from vedette.engine.run.session import Session
 from vedette.engine.service import BadRequest
 from vedette.engine.work.worker import WorkerSettings
@@ -314,3 +315,12 @@ def test_a_session_in_event_time_forgets_nothing(tmp_path: Path, monkeypatch: py
             session.flush()
         session.finish()
         assert len(session.results("stats")) == 40
+
+
+def test_rules_of_values_that_there_are_not_are_told_with_their_places(config: Path) -> None:
+    more = "alerts:\n  gone: {when: 'stats.nothing > 1'}\n"
+    config.write_text(YAML.replace("accuracy < 0.4", "acuracy < 0.4") + more)
+    with pytest.raises(ConfigError) as wrong:
+        vedette.Session(config)
+    places = [(Path(fault.file).name, fault.line) for fault in wrong.value.faults]
+    assert places == [("monitors.yaml", 13), ("monitors.yaml", 19)]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+import re
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
-from tests.tap.transports import FAST, Wire, call, plan, until
+from tests.tap.transports import FAST, Wire, call, dead, plan, until
 
 from vedette.config.plan import TapSpec
 from vedette.engine.capture import Call
@@ -100,6 +102,47 @@ def test_an_idle_tap_tells_the_time_once_a_heartbeat() -> None:
     assert [m.low for m in beats] == sorted(m.low for m in beats)
     assert all(m.batch is None and m.rows == 0 and m.seq == 0 for m in beats)
     assert abs(beats[-1].low - time.time()) < 2
+
+
+def test_heartbeats_that_fail_while_the_monitors_start_are_not_told(caplog: pytest.LogCaptureFixture) -> None:
+    """A healthy start: the monitors come a moment after the model."""
+    failures: list[float] = []
+
+    def starting(pool: str, attempt: int, deliver: Callable[[], None]) -> None:
+        if len(failures) < 3:
+            failures.append(time.monotonic())
+            raise TransportError("connection refused", arrived=False)
+        deliver()
+
+    wire = Wire(fault=starting)
+    tap = Tap(wire, timing=replace(FAST, patience=30.0))
+    assert until(lambda: wire["default"].heartbeats)
+    assert tap.counters()["heartbeats_failed"] == 3
+    tap.close()
+    assert not caplog.records
+
+
+def test_monitors_that_stay_away_are_told_by_an_idle_tap(caplog: pytest.LogCaptureFixture) -> None:
+    tap = Tap(Wire(fault=dead), timing=replace(FAST, patience=0.3))
+    assert until(lambda: caplog.records)
+    assert tap.counters()["heartbeats_failed"] >= 3
+    tap.close()
+    assert re.match(r"pool 'default' has not answered for \d+ s: connection refused", caplog.messages[0])
+
+
+def test_an_answer_between_them_makes_failed_heartbeats_quiet_again(caplog: pytest.LogCaptureFixture) -> None:
+    turns: list[int] = []
+
+    def flickering(pool: str, attempt: int, deliver: Callable[[], None]) -> None:
+        turns.append(1)
+        if len(turns) % 2:
+            raise TransportError("connection refused", arrived=False)
+        deliver()
+
+    tap = Tap(Wire(fault=flickering), timing=replace(FAST, heartbeat=0.02, patience=0.5))
+    assert until(lambda: len(turns) > 60, 20)
+    tap.close()
+    assert not caplog.records
 
 
 def test_no_heartbeat_overtakes_rows_that_are_not_frozen_yet() -> None:

@@ -64,9 +64,8 @@ def fitted(loaded: Loaded) -> Bundle:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from vedette.config import ConfigError
     from vedette.engine.bundle import build_bundle
-    from vedette.engine.bundle_faults import BundleError
+    from vedette.engine.bundle_faults import placed
     from vedette.plugins import get_registry
 
     plan = loaded.plan
@@ -82,10 +81,8 @@ def fitted(loaded: Loaded) -> Bundle:
             progress.update(task, description=f"fitting {plan.model}: {step}", completed=done)
             done += 1
 
-        try:
+        with placed(loaded):
             return build_bundle(plan, get_registry(), loaded.reference, tell)
-        except BundleError as error:
-            raise ConfigError(loaded.fault(one.path, str(one)) for one in error.all) from error
 
 
 def open_store(url: str) -> Store | None:

@@ -15,7 +15,7 @@ from vedette.config.expanding import explicit
 from vedette.config.faults import ConfigError, Fault, Note, Source
 from vedette.config.inference import infer_schema
 from vedette.config.monitoring import resolve_monitors
-from vedette.config.plan import Plan
+from vedette.config.plan import Plan, TapSpec
 from vedette.config.reading import MAX_BYTES, read
 from vedette.config.reference import BadReference, fit_reference, read_columns
 from vedette.config.resolving import Catalogue, Context, hide
@@ -68,16 +68,24 @@ def load_all(
 
     model: found already, whatever `model.uri` says; its inputs are the features where `schema:` names none.
     """
-    sources, faults = [], []
-    for path in paths:
-        try:
-            sources.append(_open(Path(path)))
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-            faults.append(Fault(str(path), 0, 0, f"the file cannot be read: {reason}"))
+    return _load(_opened(paths), env, registry, None, model)
+
+
+def load_tap(
+    paths: Iterable[str | os.PathLike[str]], *, env: Mapping[str, str] | None = None
+) -> tuple[TapSpec, str | None]:
+    """The tap's settings and the model's version, for a process that must not wait for the rest.
+
+    Neither the reference nor a component is looked at: milliseconds, where `load` takes seconds. Raises ConfigError.
+    """
+    faults: list[Fault] = []
+    tree = expand(_tree(_opened(paths), faults), os.environ if env is None else env, faults)
+    document, _ = validate(tree, faults)
+    ctx = Context(tree, document, _registry(), faults)
+    settings = part.resolve_tap(ctx)
     if faults:
         raise ConfigError(faults)
-    return _load(sources, env, registry, None, model)
+    return settings, document.model.version
 
 
 def load_text(
@@ -120,6 +128,19 @@ def with_version(plan: Plan, version: str | None) -> Plan:
         return plan
     model = {**plan.source["model"], "version": version}
     return replace(plan, model_version=version, source={**plan.source, "model": model})
+
+
+def _opened(paths: Iterable[str | os.PathLike[str]]) -> list[Source]:
+    sources, faults = [], []
+    for path in paths:
+        try:
+            sources.append(_open(Path(path)))
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            faults.append(Fault(str(path), 0, 0, f"the file cannot be read: {reason}"))
+    if faults:
+        raise ConfigError(faults)
+    return sources
 
 
 def _open(path: Path) -> Source:

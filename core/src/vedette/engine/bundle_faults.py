@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
+from vedette.config.faults import ConfigError
 from vedette.config.plan import ComponentSpec, MonitorSpec
+
+if TYPE_CHECKING:
+    from vedette.config.loading import Loaded
 
 Keys = tuple[str | int, ...]
 
@@ -36,6 +41,17 @@ def raise_all(found: Sequence[BundleError]) -> None:
     if found:
         found[0].all = tuple(found)
         raise found[0]
+
+
+@contextmanager
+def placed(loaded: Loaded | None) -> Iterator[None]:
+    """A BundleError as ConfigError, with the lines of all faults that it knows; as it is without the YAML's text."""
+    try:
+        yield
+    except BundleError as error:
+        if loaded is None:
+            raise
+        raise ConfigError(loaded.fault(one.path, str(one)) for one in error.all) from error
 
 
 def place_of(spec: MonitorSpec, part: ComponentSpec) -> Keys:

@@ -31,6 +31,7 @@ COUNTERS = {  # name in the counters -> (metric, what it counts)
     "captured": ("vedette_rows", "Rows that taps took in"),
     "dropped_rows": ("vedette_dropped_rows", "Rows that taps dropped because their buffer was full"),
     "dropped_calls": ("vedette_dropped_calls", "Calls that taps dropped before they were decoded"),
+    "dropped_labels": ("vedette_dropped_labels", "Labels of a model's own process that could not be stored"),
     "unknown_rows": ("vedette_unknown_rows", "Rows that were sent and may or may not have arrived"),
     "undecodable": ("vedette_undecodable_calls", "Calls that are not in a known format"),
     "failed_calls": ("vedette_failed_calls", "Calls that the model answered with an error"),

@@ -24,7 +24,7 @@ from typing import Any
 from vedette.config.loading import load_all
 from vedette.config.reference import local_path
 from vedette.engine.bundle import Bundle, build_bundle
-from vedette.engine.bundle_faults import BundleError
+from vedette.engine.bundle_faults import BundleError, placed
 from vedette.plugins import Registry, get_registry
 from vedette_specs.codec import CodecError, decode, encode
 
@@ -41,15 +41,19 @@ class NoBundle(BundleError):
 def prepared(config: Config, registry: Registry | None = None) -> Bundle:
     """The bundle of one or several YAML files, each laid on those before it; fitted if nobody has done so yet.
 
-    Raises ConfigError, BundleError or NoBundle.
+    Raises ConfigError, also for monitors that cannot be fitted, or NoBundle.
     """
-    paths = [Path(config)] if isinstance(config, str | os.PathLike) else [Path(path) for path in config]
+    paths = as_paths(config)
     registry = registry or get_registry()
     file = bundle_file(paths)
     if (found := _fresh(file, paths, registry)) is not None:
         return found
     with _locked(file):
         return _fresh(file, paths, registry) or _made(file, paths, registry)
+
+
+def as_paths(config: Config) -> list[Path]:
+    return [Path(config)] if isinstance(config, str | os.PathLike) else [Path(path) for path in config]
 
 
 def bundle_file(paths: Sequence[Path]) -> Path:
@@ -77,7 +81,8 @@ def _made(file: Path, paths: Sequence[Path], registry: Registry) -> Bundle:
     loaded = load_all(paths, registry=registry)
     for note in loaded.notes:
         log.warning("%s", note)
-    bundle = build_bundle(loaded.plan, registry, loaded.reference)
+    with placed(loaded):
+        bundle = build_bundle(loaded.plan, registry, loaded.reference)
     said = {
         "format": FORMAT,
         "key": _key(paths),

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-import logging
+import os
 import queue
 import threading
-import time
 import urllib.error
 import urllib.request
+import weakref
 from collections.abc import Callable
 from typing import Any, Protocol
 
-log = logging.getLogger("vedette.bentoml")
-WAITING = 10_000  # requests whose labels wait; beyond, they are dropped and counted
+from vedette.engine.tap.settings import Complaints
+
+WAITING = 10_000  # records whose labels wait; beyond, they are dropped and counted
 GROUP = 500
 RETRY_AFTER = 2.0
 Item = dict[str, Any]
@@ -29,18 +30,27 @@ class Target(Protocol):
 
 
 class Labels:
-    """A bounded queue and a thread. post: stores items of feedback; raises OSError where it is worth another try."""
+    """A bounded queue and a thread, renewed after a fork: what the parent holds is the parent's to post.
 
-    def __init__(self, post: Post) -> None:
+    post: stores items of feedback; raises OSError where it is worth another try.  lost: told how many labels will never
+    be stored.
+    """
+
+    def __init__(self, post: Post, lost: Callable[[int], None] = lambda n: None) -> None:
         self.post = post
-        self.dropped = 0
+        self.lost = lost
+        self._reset()
+        _all.add(self)
+
+    def _reset(self) -> None:
         self._waiting: queue.Queue[Item] = queue.Queue(WAITING)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
+        self._complaints = Complaints()
 
     @classmethod
-    def over_http(cls, base: str, token: str | None) -> Labels:
+    def over_http(cls, base: str, token: str | None, lost: Callable[[int], None] = lambda n: None) -> Labels:
         """POST {base}/feedback."""
         headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
 
@@ -55,18 +65,17 @@ class Labels:
                         raise ValueError(f"feedback was refused: {error.code} {error.read(200)!r}") from error
                     raise
 
-        return cls(post)
+        return cls(post, lost)
 
     def put(self, request: str, labels: list[Any], row: int = 0) -> None:
         """Never waits. row: that the first of the labels belongs to."""
         if self._thread is None:
             self._start()
+        item = {"id": request, "row": row, "labels": [_plain(label) for label in labels]}
         try:
-            self._waiting.put_nowait({"id": request, "row": row, "labels": [_plain(label) for label in labels]})
+            self._waiting.put_nowait(item)
         except queue.Full:
-            self.dropped += len(labels)
-            if self.dropped == len(labels):
-                log.error("labels are dropped: %d requests' wait already", WAITING)
+            self._lose([item], "labels dropped", f"labels are dropped: those of {WAITING} records wait already")
 
     def close(self, timeout: float) -> None:
         self._stop.set()
@@ -84,10 +93,18 @@ class Labels:
             if not (group := self._next()):
                 continue
             while not self._posted(group):
-                if self._stop.is_set():
-                    log.error("labels of %d requests could not be stored before the end", len(group))
+                if self._stop.wait(RETRY_AFTER):
+                    self._end(group)
                     return
-                time.sleep(RETRY_AFTER)
+
+    def _end(self, group: list[Item]) -> None:
+        while more := self._next():
+            group += more
+        self._lose(group, "labels left", f"labels of {len(group)} records could not be stored before the end")
+
+    def _lose(self, items: list[Item], kind: str, message: str) -> None:
+        self.lost(sum(len(item["labels"]) for item in items))
+        self._complaints.warn(kind, message)
 
     def _next(self) -> list[Item]:
         group: list[Item] = []
@@ -104,13 +121,13 @@ class Labels:
         try:
             self.post(group)
         except (OSError, RuntimeError) as error:
-            log.warning("labels could not be stored, they are tried again: %s", error)
+            self._complaints.warn("labels late", f"labels could not be stored, they are tried again: {error}")
             return False
         except Exception as error:
             if len(group) > 1:  # one of them is wrong: the others are not lost with it
                 outcomes = [self._posted([item]) for item in group]
                 return all(outcomes)
-            log.error("labels of request %s are lost: %s", group[0]["id"], error)
+            self._lose(group, "labels refused", f"labels of request {group[0]['id']} are lost: {error}")
         return True
 
 
@@ -118,3 +135,14 @@ def _plain(value: Any) -> Any:
     """numpy's scalars as Python's."""
     item = getattr(value, "item", None)
     return item() if callable(item) else value
+
+
+_all: weakref.WeakSet[Labels] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for labels in list(_all):
+        labels._reset()
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import TYPE_CHECKING, Any
 
+from vedette.config.plan import Plan, TapSpec
 from vedette.engine.message import TapPlan
 from vedette.engine.tap.transport import InProcessTransport, TransportError
 
@@ -14,6 +16,21 @@ if TYPE_CHECKING:
     from vedette.store.database import Store
     from vedette_bentoml.bundles import Config
 
+log = logging.getLogger("vedette.bentoml")
+
+
+def tap_settings(config: Config) -> tuple[TapSpec, str]:
+    """`tap:` and `model.version` of the YAML. The defaults where it is wrong: `describe` tells what."""
+    from vedette.config import ConfigError
+    from vedette.config.loading import load_tap
+    from vedette_bentoml.bundles import as_paths
+
+    try:
+        settings, version = load_tap(as_paths(config))
+    except ConfigError:
+        return TapSpec(), ""
+    return settings, version or ""
+
 
 class LocalMonitors:
     """A transport to workers of its own. They are made when the tap's thread first asks what the monitors want."""
@@ -21,6 +38,7 @@ class LocalMonitors:
     def __init__(self, config: Config) -> None:
         self.config = config
         self._lock = threading.Lock()
+        self._warned = False
         self._store: Store | None = None
         self._runtime: Runtime | None = None
         self._inner: InProcessTransport | None = None
@@ -66,6 +84,9 @@ class LocalMonitors:
 
         registry = get_registry()
         bundle = prepared(self.config, registry)
+        if not self._warned:
+            self._warned = True
+            _warn(bundle.plan)
         if self._store is None:
             self._store = Store(bundle.plan.store)
         # what can fail comes first: a runtime that is started and then lost would work on beside the next one
@@ -74,3 +95,20 @@ class LocalMonitors:
         self._runtime = Runtime(self._store, bundle, registry).start()
         self._service = service
         self._inner = InProcessTransport(self._runtime.workers, plan)
+
+
+def _warn(plan: Plan) -> None:
+    """Keys that mean nothing here."""
+    asking = [f"monitors.{monitor.name}.explain" for monitor in plan.monitors if monitor.explain is not None]
+    if plan.explainers or asking:
+        names = [*(f"explainers.{spec.name}" for spec in plan.explainers), *asking]
+        log.warning(
+            "%s: nothing is explained here, since bentoml.monitor shows predictions but no model that could be asked; "
+            "vedette_bentoml.watch does", ", ".join(names),
+        )  # fmt: skip
+    for spec in plan.pools:
+        if (spec.min_replicas, spec.max_replicas) != (1, 1):
+            log.warning(
+                "pools.%s.replicas: monitors of bentoml.monitor run in the model's processes, one worker in each",
+                spec.name,
+            )  # fmt: skip

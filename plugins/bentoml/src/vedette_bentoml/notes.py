@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vedette.engine.capture.call import Call
@@ -18,12 +18,12 @@ REQUEST_ID = b"x-request-id"
 
 @dataclass
 class Note:
-    """shown: whether the tap has seen the request.  value: its input, where an endpoint is batchable."""
+    """shown: whether the tap has seen the request.  given: its arguments, where an endpoint is batchable."""
 
     id: str
     headers: dict[Any, Any]
     shown: bool = False
-    value: Any = field(default=None)
+    given: tuple[tuple[Any, ...], Mapping[str, Any]] | None = None
 
     @property
     def skipped(self) -> bool:

@@ -22,7 +22,7 @@ from vedette.store.database import Store
 from vedette_bentoml import graph
 from vedette_bentoml.endpoint import Endpoint
 from vedette_bentoml.lingering import Lingering
-from vedette_bentoml.names import INTERNAL, PUBLIC, service_name
+from vedette_bentoml.names import INTERNAL, PUBLIC, internal_secret, service_name
 
 log = logging.getLogger("vedette.bentoml")
 LOOK_EVERY = 0.5  # seconds between looks for explain jobs
@@ -86,8 +86,8 @@ class Pool:
         heard = Heard(self.worker)
         self.lingering = Lingering(lambda: heard.at)
         self.public: ASGIApp = create_app(service, tokens=beside.plan.server.tokens)
-        # a socket that only this user reaches, as BentoML's own between its processes: no tokens
-        self.internal: ASGIApp = create_app(service, workers={pool: heard})
+        # a socket that only this user reaches, but BentoML may use a port instead: the taps know a secret
+        self.internal: ASGIApp = create_app(service, workers={pool: heard}, tokens={internal_secret(): ("write",)})
 
     async def started(self) -> None:
         self.lingering.begin()

@@ -22,14 +22,16 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from vedette.engine.capture.call import Call
+from vedette.engine.tap.settings import Complaints
 from vedette.engine.tap.tap import Tap
 from vedette.engine.tap.transport import HttpTransport
 from vedette_bentoml import graph
 from vedette_bentoml.labelling import Labels, Target
-from vedette_bentoml.local import LocalMonitors
+from vedette_bentoml.local import LocalMonitors, tap_settings
 from vedette_bentoml.positions import place
 
 log = logging.getLogger("vedette.bentoml")
@@ -60,6 +62,7 @@ class VedetteMonitor(graph.MonitorBase[Any]):
         self.tap: Tap | None = None
         self.labels: Target | None = None
         self._target = name
+        self._complaints = Complaints()
         self._lock = threading.Lock()
         try:
             self._open({key: value for key, value in options.items() if key not in _DEFAULTS})
@@ -77,7 +80,8 @@ class VedetteMonitor(graph.MonitorBase[Any]):
         try:
             self._export(tap, {name: list(values) for name, values in datas.items()})
         except Exception as error:  # the model must not suffer
-            log.error("a record of bentoml.monitor(%r) is lost: %s: %s", self.name, type(error).__name__, error)
+            reason = f"{type(error).__name__}: {error}"
+            self._complaints.warn("record lost", f"a record of bentoml.monitor({self.name!r}) is lost: {reason}")
 
     def close(self, timeout: float = CLOSE_TIMEOUT) -> None:
         """Ship, or count as lost, what is left."""
@@ -100,12 +104,14 @@ class VedetteMonitor(graph.MonitorBase[Any]):
 
             token = options.get("token")
             token = None if token is None else expand_text(str(token), os.environ)
-            self.labels = Labels.over_http(str(url), token)
-            self.tap = Tap(HttpTransport(str(url), token))
+            tap = Tap(HttpTransport(str(url), token))
+            self.labels = Labels.over_http(str(url), token, partial(tap.count, "dropped_labels"))
         else:
             monitors = LocalMonitors(config)
-            self.labels = Labels(monitors.feedback)
-            self.tap = Tap(monitors)
+            settings, version = tap_settings(config)
+            tap = Tap(monitors, settings, model_version=version)
+            self.labels = Labels(monitors.feedback, partial(tap.count, "dropped_labels"))
+        self.tap = tap
         with _opening:
             _opened.append(self)
         _close_with_service()

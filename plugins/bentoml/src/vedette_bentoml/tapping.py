@@ -10,13 +10,29 @@ from starlette.responses import StreamingResponse
 from vedette.engine.capture.call import Call
 from vedette.engine.capture.exchange import Bounded
 from vedette.engine.tap.lazy import LazyTap
+from vedette_bentoml.keeping import kept
 from vedette_bentoml.notes import NOTE, Note
 
+Arguments = tuple[tuple[Any, ...], Mapping[str, Any]]
 _NO_HEADERS: Mapping[str, Any] = {}
 
 
 class Tapping(LazyTap):
     """Turns what the endpoints show into calls for the tap. An error here is logged once and costs rows only."""
+
+    def kept(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Arguments:
+        """The arguments of a call, to be shown once it is answered: the endpoint may change its own in place.
+
+        More than the tap may hold at all is not copied, nor what asks not to be logged.
+        """
+        note = NOTE.get()
+        if note is not None and note.skipped:
+            return args, kwargs
+        try:
+            return kept(args, kwargs, self.settings.buffer_bytes)
+        except Exception as error:  # the model must not suffer
+            self.failed(error)
+            return args, kwargs
 
     def answered(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any, context: str | None) -> Any:
         """Show a call and its answer; returns the answer, to be given on. context: parameter that is no input."""

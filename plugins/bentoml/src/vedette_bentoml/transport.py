@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from vedette.engine.message import TapPlan
 from vedette.engine.tap.transport import HttpTransport, InProcessTransport, Transport, TransportError
 from vedette_bentoml import graph
-from vedette_bentoml.names import INTERNAL
+from vedette_bentoml.names import INTERNAL, internal_secret
 
 if TYPE_CHECKING:
     from vedette_bentoml.graph import Neighbour
@@ -57,4 +57,4 @@ class PoolTransport:
         if where is None:
             return InProcessTransport({pool: neighbour.local().worker}, self.plan)
         url, path = where
-        return HttpTransport(url + INTERNAL, unix_socket=path)
+        return HttpTransport(url + INTERNAL, internal_secret(), unix_socket=path)

@@ -21,7 +21,7 @@ from vedette_bentoml import graph
 from vedette_bentoml.bundles import Config, prepared
 from vedette_bentoml.front import Front
 from vedette_bentoml.graph import Neighbour
-from vedette_bentoml.names import PUBLIC, attribute
+from vedette_bentoml.names import PUBLIC, attribute, internal_secret
 from vedette_bentoml.notes import Noted
 from vedette_bentoml.pools import Beside, Explainers, Pool, side_service, workers
 from vedette_bentoml.tapping import Tapping
@@ -43,7 +43,7 @@ def watch(
     that there is.
 
     Raises TypeError for what is no service, ValueError where the endpoint is not clear, ConfigError with all faults of
-    the YAML, BundleError where the monitors cannot be fitted.
+    the YAML and of what it asks to be fitted, BundleError where the bundle cannot be written.
     """
     target = graph.check_service(service)
     if hasattr(target.inner, MARK):
@@ -52,6 +52,7 @@ def watch(
     bundle = prepared(config, registry)
     names = chosen(target, bundle.plan, endpoint)
     _warn(bundle.plan)
+    internal_secret()  # made now, so that the processes that BentoML starts inherit it
     beside = Beside(target, names[0], bundle, registry)
     pools, explainers = _neighbours(target, beside)
     wanted = TapPlan.of(bundle.plan, bundle.digest)

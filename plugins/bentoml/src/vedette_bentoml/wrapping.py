@@ -25,28 +25,29 @@ def _wrapped(function: graph.Function, context: str | None, tapping: Tapping) ->
     if inspect.isasyncgenfunction(function):
 
         async def method(self: Any, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
-            note = NOTE.get()
+            note, (shown, named) = NOTE.get(), tapping.kept(args, kwargs)
             stream = function(self, *args, **kwargs)
-            async for item in async_tee(stream, lambda kept: tapping.streamed(note, args, kwargs, kept, context)):
+            async for item in async_tee(stream, lambda kept: tapping.streamed(note, shown, named, kept, context)):
                 yield item
 
     elif inspect.iscoroutinefunction(function):
 
         async def method(self: Any, *args: Any, **kwargs: Any) -> Any:  # type: ignore[misc]
-            result = await function(self, *args, **kwargs)
-            return tapping.answered(args, kwargs, result, context)
+            shown, named = tapping.kept(args, kwargs)
+            return tapping.answered(shown, named, await function(self, *args, **kwargs), context)
 
     elif inspect.isgeneratorfunction(function):
 
         def method(self: Any, *args: Any, **kwargs: Any) -> Iterator[Any]:  # type: ignore[misc]
-            note = NOTE.get()
+            note, (shown, named) = NOTE.get(), tapping.kept(args, kwargs)
             stream = function(self, *args, **kwargs)
-            yield from tee(stream, lambda kept: tapping.streamed(note, args, kwargs, kept, context))
+            yield from tee(stream, lambda kept: tapping.streamed(note, shown, named, kept, context))
 
     else:
 
         def method(self: Any, *args: Any, **kwargs: Any) -> Any:  # type: ignore[misc]
-            return tapping.answered(args, kwargs, function(self, *args, **kwargs), context)
+            shown, named = tapping.kept(args, kwargs)
+            return tapping.answered(shown, named, function(self, *args, **kwargs), context)
 
     return functools.update_wrapper(method, function)
 
@@ -56,15 +57,17 @@ def _batchable(api: graph.APIMethod[..., Any], tapping: Tapping) -> None:
 
     def seen(value: Any) -> Any:
         if (note := NOTE.get()) is not None:
-            note.value = value
+            try:
+                note.given = tapping.kept(*graph.arguments(api, value))
+            except Exception as error:  # the model must not suffer
+                tapping.failed(error)
         return value
 
     def answered(result: Any) -> Any:
         note = NOTE.get()
-        if note is not None and note.value is not None:
-            value, note.value = note.value, None
+        if note is not None and note.given is not None:
+            (args, kwargs), note.given = note.given, None
             try:
-                args, kwargs = graph.arguments(api, value)
                 tapping.show(note, args, kwargs, result, api.ctx_param)
             except Exception as error:  # the model must not suffer
                 tapping.failed(error)

@@ -42,9 +42,8 @@ class Evaluator(ModelEvaluator):
         model: Any = None, model_id: str | None = None, predictions: str | None = None, **_: Any,
     ) -> Any:  # fmt: skip
         """Raises ConfigError or BadEvaluation, which name what is wrong."""
-        from vedette.config import ConfigError
         from vedette.config.loading import load_all
-        from vedette.engine.bundle_faults import BundleError
+        from vedette.engine.bundle_faults import placed
         from vedette.plugins import get_registry
         from vedette_mlflow.evaluating import answers_of, batch_of, evaluate
 
@@ -58,10 +57,8 @@ class Evaluator(ModelEvaluator):
             answers = given_answers(dataset.predictions_data, schema)
         labels = dataset.labels_data if dataset.has_targets else None
         rows = batch_of(dataset.features_data, labels, answers, schema, by)
-        try:
+        with placed(loaded):
             found = evaluate(loaded.plan, loaded.reference, rows)
-        except BundleError as error:
-            raise ConfigError(loaded.fault(one.path, str(one)) for one in error.all) from error
         metrics = metrics_of_all(found, int(evaluator_config.get("columns", COLUMNS)))
         self._log(run_id, metrics, dataset, model_id, getattr(model, "model_id", None))
         result: Any = EvaluationResult  # which has no types

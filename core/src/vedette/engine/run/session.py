@@ -7,12 +7,13 @@ import time as clocks
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from vedette.config.plan import Plan
 from vedette.engine.bundle import build_bundle
+from vedette.engine.bundle_faults import placed
 from vedette.engine.explain.explaining import JobRunner
 from vedette.engine.frames import Results
 from vedette.engine.message import TapPlan
@@ -29,6 +30,9 @@ from vedette_specs.batch import Batch
 from vedette_specs.columns import Column, category
 from vedette_specs.convert import Tabular, as_batch, label_column
 from vedette_specs.explainers import Predict
+
+if TYPE_CHECKING:
+    from vedette.config.loading import Loaded
 
 
 class Session:
@@ -54,9 +58,10 @@ class Session:
         settings: WorkerSettings | None = None,
     ) -> None:
         self.registry = registry or get_registry()
-        self.plan, rows = _load(config, self.registry, reference)
+        self.plan, rows, loaded = _load(config, self.registry, reference)
         self.store = Store(store or self.plan.store)
-        bundle = build_bundle(self.plan, self.registry, rows)
+        with placed(loaded):
+            bundle = build_bundle(self.plan, self.registry, rows)
         self.bundle = bundle if (not event_time if sinks is None else sinks) else bundle.silent()
         self.feed = Feed(self._ship) if event_time else None
         clock = self.feed.clock if self.feed is not None else None
@@ -207,7 +212,8 @@ class Session:
         self.close()
 
 
-def _load(config: Any, registry: Registry, reference: Any) -> tuple[Plan, Batch | None]:
+def _load(config: Any, registry: Registry, reference: Any) -> tuple[Plan, Batch | None, Loaded | None]:
+    loaded = None
     if isinstance(config, Plan):
         plan, rows = config, None
         if reference is None and plan.reference is not None:
@@ -220,7 +226,7 @@ def _load(config: Any, registry: Registry, reference: Any) -> tuple[Plan, Batch 
         paths = [config] if isinstance(config, str | os.PathLike) else list(config)
         loaded = load_all([Path(p) for p in paths], registry=registry)
         plan, rows = loaded.plan, loaded.reference
-    return plan, rows if reference is None else as_batch(reference, plan.schema)
+    return plan, rows if reference is None else as_batch(reference, plan.schema), loaded
 
 
 def _column(values: Any, n: int, name: str) -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 from vedette.engine.message import Message
@@ -34,6 +35,7 @@ class Sending:
         self.hurry = hurry
         self.version = version
         self.stop = threading.Event()
+        self._failing_since: float | None = None  # of heartbeats, since anything was answered
         self.thread = threading.Thread(target=self._run, name=f"vedette-tap-{pool}", daemon=True)
 
     def _run(self) -> None:
@@ -77,6 +79,7 @@ class Sending:
         """Every error of the transport is a TransportError: a stranger's counts as one after which all is possible."""
         try:
             self.transport.send(self.pool, message, timeout)
+            self._failing_since = None
         except TransportError:
             raise
         except Exception as error:
@@ -104,5 +107,16 @@ class Sending:
             self._send(message, min(self.timing.send_timeout, 2.0))
         except TransportError as error:
             self.held.count("heartbeats_failed", pool=self.pool)
-            if not isinstance(error, Busy):
-                self.complaints.warn("heartbeat failed", f"pool {self.pool!r}: {error}")
+            self._heartbeat_failed(error)
+
+    def _heartbeat_failed(self, error: TransportError) -> None:
+        """Told once it has gone on for a while: nothing waits to be delivered, so that nothing is late."""
+        now = time.monotonic()
+        if isinstance(error, Busy):
+            self._failing_since = None
+            return
+        if self._failing_since is None:
+            self._failing_since = now
+        if (seconds := now - self._failing_since) >= self.timing.patience:
+            message = f"pool {self.pool!r} has not answered for {seconds:.0f} s: {error}"
+            self.complaints.warn("heartbeat failed", message)

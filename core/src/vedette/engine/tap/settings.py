@@ -20,6 +20,7 @@ class Timing:
     flush_every: with a spool, what SIGKILL may lose.   linger: without one; a batch costs the model's process several
     milliseconds to send and the monitors far more to commit and count, however few rows it has, and results come by
     the second anyway. Rows and bytes of a batch flush earlier.
+    patience: how long heartbeats fail before it is told; monitors beside a model start some seconds after it.
     """
 
     flush_every: float = 0.05
@@ -31,6 +32,7 @@ class Timing:
     longest_retry: float = 5.0
     longest_busy: float = 30.0
     heartbeat: float = 1.0
+    patience: float = 15.0
     refresh: float = 5.0
     adopt_every: float = 15.0
     sync_timeout: float = 1.0

@@ -78,6 +78,10 @@ class Tap:
         except Exception as error:
             self._failed("offer failed", error)
 
+    def count(self, name: str, n: int = 1) -> None:
+        """Raise a counter that is shipped with the tap's own: what whoever holds the tap has lost by itself."""
+        self._held.count(name, n)
+
     def new_id(self) -> str:
         """A request id of this process: producer and counter, unique without an index."""
         return f"{self.producer}-{next(self._ids)}"
