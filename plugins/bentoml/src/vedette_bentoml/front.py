@@ -12,7 +12,7 @@ import httpx
 from starlette.types import Receive, Scope, Send
 
 from vedette.http.errors import answer
-from vedette.http.loopback import LoopbackOnly, is_loopback
+from vedette.http.loopback import LoopbackOnly
 from vedette_bentoml import graph
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ _OURS = frozenset({b"content-length", b"accept-encoding"})  # the client that as
 KEPT = httpx.Limits(keepalive_expiry=2.0)  # less than a server of BentoML keeps a connection: 5 s
 _BROKEN = (httpx.NetworkError, httpx.RemoteProtocolError)
 _SAFE = ("GET", "HEAD", "OPTIONS")
-_FORWARDED = (b"x-forwarded-for", b"forwarded")
 
 
 class TooLarge(ValueError):
@@ -55,8 +54,6 @@ class Front:
             await answer(404, "not found")(scope, receive, send)
         elif self.guarded:
             await self._serve(scope, receive, send)
-        elif _from_elsewhere(scope):
-            await answer(403, "without server.tokens only this machine is served")(scope, receive, send)
         else:
             await LoopbackOnly(self._serve)(scope, receive, send)
 
@@ -115,13 +112,6 @@ class Front:
                 base_url=url, transport=transport, trust_env=False, follow_redirects=False
             )
         return self._clients[key]
-
-
-def _from_elsewhere(scope: Scope) -> bool:
-    """Not by a connection of this machine, or by one of a proxy that speaks for others."""
-    client = scope.get("client")
-    far = client is not None and not is_loopback(client[0])
-    return far or any(name in _FORWARDED for name, _ in scope["headers"])
 
 
 def _below(scope: Scope, path: str) -> Scope:
