@@ -93,9 +93,7 @@ def test_counts_are_exact_after_a_monitor_was_killed(
         assert found["vedette_dropped_rows_total"] == found["vedette_dropped_calls_total"] == 0
         assert found["vedette_undecodable_calls_total"] == found["vedette_failed_calls_total"] == 0
         # only what a tap has sent again can have come twice; it is told, and was counted once
-        wait_for(
-            lambda: bento.metrics()["vedette_duplicates_total"] <= retries(bento), what=lambda: str(bento.metrics())
-        )
+        wait_for(lambda: bento.metrics()["vedette_duplicates_total"] <= retries(bento), 30, bento.tail)
 
         labels = {name: make_labels(rows, 3) for name, rows in sent.items()}
         items = [{"id": name, "labels": values} for name, values in labels.items()]

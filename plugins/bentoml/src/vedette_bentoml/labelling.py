@@ -92,10 +92,12 @@ class Labels:
         while not (self._stop.is_set() and self._waiting.empty()):
             if not (group := self._next()):
                 continue
+            last = False
             while not self._posted(group):
-                if self._stop.wait(RETRY_AFTER):
+                if last:
                     self._end(group)
                     return
+                last = self._stop.wait(RETRY_AFTER)  # once more at the end: monitors may have started meanwhile
 
     def _end(self, group: list[Item]) -> None:
         while more := self._next():

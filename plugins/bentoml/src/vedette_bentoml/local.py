@@ -39,6 +39,7 @@ class LocalMonitors:
         self.config = config
         self._lock = threading.Lock()
         self._warned = False
+        self._parents: list[Any] = []  # kept, so that no connection of theirs is closed from here
         self._store: Store | None = None
         self._runtime: Runtime | None = None
         self._inner: InProcessTransport | None = None
@@ -67,6 +68,13 @@ class LocalMonitors:
         """Drain, checkpoint, release."""
         if self._runtime is not None:
             self._runtime.close()
+
+    def after_fork(self) -> None:
+        """In the child: the parent's monitors have no threads here. They are only let go of, since their connections
+        are the parent's too."""
+        self._parents.append((self._store, self._runtime, self._inner, self._service))
+        self._lock = threading.Lock()
+        self._store = self._runtime = self._inner = self._service = None
 
     @property
     def _made(self) -> InProcessTransport:
