@@ -14,8 +14,10 @@ from typer.testing import CliRunner
 
 from vedette import Session
 from vedette.cli import make_cli
-from vedette.engine.drift_cost import apart, fit_drift_cost
+from vedette.config.plan import ComponentSpec, MonitorSpec, Plan, WindowSpec
+from vedette.engine.drift_cost import apart, fit_drift_cost, paired_windows
 from vedette.store.results import StoredResult
+from vedette_specs import Schema
 
 YAML = """
 version: 1
@@ -118,6 +120,23 @@ def test_it_is_read_from_what_was_served(tmp_path: Path, monkeypatch: pytest.Mon
     assert "performance.accuracy falls with" in ask('drift.statistic("x")').output
     for drift, loss, message in UNKNOWN:
         assert message in str(ask(drift, loss).exception)
+
+
+@pytest.mark.parametrize(
+    ("drift", "loss", "windows"),
+    [
+        (["2m", "1m"], ["1h", "1m", "2m"], ("2m", "2m")),  # the first of the drift's that the loss has too
+        (["2m"], ["1h", "1m"], ("2m", "1h")),
+    ],
+)
+def test_windows_that_both_have_are_related(drift: list[str], loss: list[str], windows: tuple[str, str]) -> None:
+    def named(names: list[str]) -> tuple[WindowSpec, ...]:
+        return tuple(WindowSpec(name, span=60.0, every=60.0) for name in names)
+
+    part = ComponentSpec("metric", "accuracy", {}, "accuracy")
+    monitors = tuple(MonitorSpec(n, (part,), windows=named(w)) for n, w in (("drift", drift), ("performance", loss)))
+    plan = Plan(model="m", schema=Schema(), monitors=monitors)
+    assert paired_windows(plan, "drift.features_drifted", "performance.accuracy") == windows
 
 
 def test_windows_that_overlap_count_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

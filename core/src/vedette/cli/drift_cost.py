@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 HELP = """Relate a drift value to what labels showed of the same windows: a monotone map, with a band for a new window.
 
-Windows are read from the store: replay history with --store first, where there is none. Of windows that overlap, such
-as those of `window: 1h`, which ends every 15 minutes, one in so many is taken: they are no evidence of their own. The
-band holds for windows like those, whatever the relation is; where drift comes of another kind than before, it does not.
+Of several windows the first that both monitors have is taken, else the first of each. They are read from the store:
+replay history with --store first, where there is none. Of windows that overlap, such as those of `window: 1h`, which
+ends every 15 minutes, one in so many is taken: they are no evidence of their own. The band holds for windows like
+those, whatever the relation is; where drift comes of another kind than before, it does not.
 
 Examples:
 
@@ -42,7 +43,7 @@ def drift_cost(
     import numpy as np
 
     from vedette.cli.building import load_plan, open_store
-    from vedette.engine.drift_cost import fit_drift_cost, read_pairs
+    from vedette.engine.drift_cost import fit_drift_cost, paired_windows, read_pairs
 
     plan = load_plan([config]).plan
     store = open_store(plan.store)
@@ -50,6 +51,7 @@ def drift_cost(
         raise FileNotFoundError(f"store: there is no store at {plan.store}: nothing was served or replayed into it")
     try:
         with store.read() as connection:
+            windows = paired_windows(plan, drift, loss)
             found = fit_drift_cost(*read_pairs(connection, plan, drift, loss), level)
     finally:
         store.close()
@@ -58,19 +60,24 @@ def drift_cost(
     rows = [{"drift": x, **dict(zip(("expected", "low", "high"), found.at(x), strict=True))} for x in points]
     if as_json:
         known = [{k: v if math.isfinite(v) else None for k, v in row.items()} for row in rows]
-        typer.echo(json.dumps({"windows": len(found.drift), "rising": found.rising, "level": level, "map": known}))
+        typer.echo(
+            json.dumps(
+                {"windows": len(found.drift), "of": windows, "rising": found.rising, "level": level, "map": known}
+            )
+        )
         return
-    _print(found, rows, drift, loss)
+    _print(found, rows, drift, loss, windows)
 
 
-def _print(found: DriftCost, rows: list[dict[str, Any]], drift: str, loss: str) -> None:
+def _print(found: DriftCost, rows: list[dict[str, Any]], drift: str, loss: str, windows: tuple[str, str]) -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
     console = Console()
     verb = "rises" if found.rising else "falls"
-    about = f"{loss} {verb} with {drift}, in {len(found.drift)} windows apart; band of {found.level:.0%} for a new one"
+    apart = f"in {len(found.drift)} windows apart ({_said(windows)})"
+    about = f"{loss} {verb} with {drift}, {apart}; band of {found.level:.0%} for a new one"
     console.print(about, highlight=False, markup=False)
     table = Table(box=None, pad_edge=False)
     for heading in (escape(drift), escape(loss), "from", "to"):
@@ -81,3 +88,8 @@ def _print(found: DriftCost, rows: list[dict[str, Any]], drift: str, loss: str) 
     if not math.isfinite(rows[0]["high"]):
         needed = math.ceil(found.level / (1 - found.level))
         console.print(f"a band of {found.level:.0%} needs {needed} windows", style="yellow")
+
+
+def _said(windows: tuple[str, str]) -> str:
+    one, other = windows
+    return one if one == other else f"drift over {one}, loss over {other}"

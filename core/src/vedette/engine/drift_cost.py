@@ -77,13 +77,16 @@ Known = tuple[StoredResult, float]  # a result, and the value that is asked for
 
 def read_pairs(connection: Connection, plan: Plan, drift: str, loss: str) -> tuple[Floats, Floats]:
     """(n,) values of two monitors: of mature windows of the second, and of the last one of the first that ended by then
-    and overlaps it. Windows that share rows are not exchangeable: of those that overlap, the latest is taken.
+    and overlaps it, both of `paired_windows`.
+
+    Windows that share rows are not exchangeable: of those that overlap, the latest is taken.
 
     drift, loss: as in rules, `drift.statistic("age")`.  Raises ValueError where one is no such name or has no value,
     and where there are too few windows.
     """
     one, other = _named(drift, plan), _named(loss, plan)
-    first, second = _known(connection, plan, one), _known(connection, plan, other)
+    windows = _shared(plan, one, other)
+    first, second = (_known(connection, plan, name, w) for name, w in zip((one, other), windows, strict=True))
     ends = np.array([result.end for result, _ in first])
     pairs: list[tuple[Known, Known]] = []
     for known in second:
@@ -98,6 +101,17 @@ def read_pairs(connection: Connection, plan: Plan, drift: str, loss: str) -> tup
         )
     found = np.array([(x, y) for (_, x), (_, y) in kept], dtype=np.float64)
     return found[:, 0], found[:, 1]
+
+
+def paired_windows(plan: Plan, drift: str, loss: str) -> tuple[str, str]:
+    """Names of the windows whose values are related: the first that both monitors have, else the first of each."""
+    return _shared(plan, _named(drift, plan), _named(loss, plan))
+
+
+def _shared(plan: Plan, one: Value, other: Value) -> tuple[str, str]:
+    first, second = ([w.name for w in plan.monitor(name.path[0]).windows] for name in (one, other))
+    both = next((w for w in first if w in second), None)
+    return (first[0], second[0]) if both is None else (both, both)
 
 
 def apart(pairs: Sequence[tuple[Known, Known]]) -> list[tuple[Known, Known]]:
@@ -119,10 +133,9 @@ def _named(text: str, plan: Plan) -> Value:
     return root
 
 
-def _known(connection: Connection, plan: Plan, name: Value) -> list[Known]:
-    """Results of the monitor's first window, over all rows, with the value, by their end. Raises ValueError without."""
+def _known(connection: Connection, plan: Plan, name: Value, window: str) -> list[Known]:
+    """Results of a window of the monitor, over all rows, with the value, by their end. Raises ValueError without."""
     monitor, value = name.path
-    window = plan.monitor(monitor).windows[0].name
     found = results.query(connection, plan.model, monitor, window, "", limit=100_000, mature=True)
     fine = [result for result in found if result.status == "ok"]
     pairs = [(result, pick(result.body["values"], value, name.column)) for result in fine]
