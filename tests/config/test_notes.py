@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from vedette.config.faults import ConfigError
 from vedette.config.loading import Loaded, load_all
 
 HEAD = """\
@@ -66,3 +67,26 @@ def test_a_column_of_the_reference_that_is_no_feature_makes_segments(folder: Pat
     assert found.reference is not None
     assert set(found.reference.attributes["job"].strings()) == {"clerk", "nurse", "smith"}
     assert list(found.reference.inputs) == ["age", "hours"]
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("monitors: {a: {metrics: [{use: accuracy, weight: hour}]}}\n", "5:26: weight: 'hour' is neither a feature"),
+        ("monitors: {a: {metrics: [{use: expression, formula: sum(zz) / count()}]}}\n", "expression: 'zz' is neither"),
+        ("labels: {join: ordr}\nmonitors: {a: {metrics: [accuracy]}}\n", "join: 'ordr' is neither a feature nor in"),
+    ],
+)
+def test_columns_that_no_row_may_bring_are_noted(notes: Notes, body: str, said: str) -> None:
+    (note,) = notes(body)
+    assert said in note
+
+
+def test_where_attributes_are_declared_a_metric_reads_these_or_features(folder: Path) -> None:
+    declared = "capture: {attributes: {amount: header.x-amount}}\n"
+    body = (
+        "monitors: {a: {metrics: [{use: accuracy, weight: amount}, {use: expression, formula: mean(age * hours)}]}}\n"
+    )
+    assert loaded(folder, declared + body).notes == ()
+    with pytest.raises(ConfigError, match="weight: there is no feature or attribute 'amuont'; did you mean 'amount'"):
+        loaded(folder, declared + body.replace("weight: amount", "weight: amuont"))

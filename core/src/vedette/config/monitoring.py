@@ -11,7 +11,7 @@ from vedette.config.faults import did_you_mean
 from vedette.config.models import ComponentSection, MonitorSection
 from vedette.config.plan import CompareSpec, ComponentSpec, ExplainSpec, MonitorSpec, WindowSpec
 from vedette.config.resolving import Context
-from vedette.config.segments import check_segments
+from vedette.config.segments import check_read, check_segments
 from vedette.config.tree import Path
 from vedette.config.using import DETECTORS, METRICS, check_fit, use_component
 from vedette.config.windows import DEFAULT_ROWS, default_window, resolve_windows
@@ -86,10 +86,21 @@ def _draft(ctx: Context, path: Path, section: MonitorSection) -> _Draft | None:
         one = use_component(ctx, where, item.use, item.options, METRICS, _alias(item), ("use", "as"))
         if one is not None:
             _judge(ctx, where, one, section)
+            _check_read(ctx, where, one)
             loaded.append(one)
     _unique(ctx, path, section.metrics or ())
     _check_mixed(ctx, path, loaded)
     return _Draft(section, tuple(loaded), DEFAULT_FDR) if loaded else None
+
+
+def _check_read(ctx: Context, path: Path, one: Loaded) -> None:
+    """Columns that a metric names in an option other than `columns`, which fitting and the schema judge."""
+    spec, _ = one
+    part: Any = ctx.registry.build(spec.use, spec.options, (spec.kind,))
+    for column in part.kept_columns():
+        if column not in (spec.options.get("columns") or ()):
+            key = next((k for k, value in spec.options.items() if value == column), spec.alias)
+            check_read(ctx, path, column, key)
 
 
 def _check_mixed(ctx: Context, path: Path, loaded: Sequence[Loaded]) -> None:

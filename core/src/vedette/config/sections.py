@@ -120,6 +120,12 @@ def _check_join(ctx: Context, join: str) -> None:
     elif join not in known and (attributes or close):
         hint = f"did you mean {close[0]!r}?" if close else f"allowed: {', '.join(known)}"
         ctx.fault(path, f"join: there is no column or attribute {join!r}; {hint}")
+    elif join not in known:
+        ctx.note(
+            path,
+            f"join: {join!r} is neither a feature nor in 'capture.attributes': rows must bring it as an attribute, "
+            f"or no label finds its prediction",
+        )
 
 
 def resolve_tap(ctx: Context) -> TapSpec:

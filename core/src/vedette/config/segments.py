@@ -1,4 +1,4 @@
-"""`by:`: whether rows have the columns that a monitor is segmented by, and the reference too."""
+"""Columns that are named: whether rows have those that a monitor is segmented by, or reads, and the reference too."""
 
 from __future__ import annotations
 
@@ -27,14 +27,27 @@ def check_segments(ctx: Context, path: Path, by: tuple[str, ...], *, learns: boo
             )
 
 
-def _unknown(ctx: Context, path: Path, column: str, declared: list[str]) -> None:
+def check_read(ctx: Context, path: Path, column: str, key: str) -> None:
+    """A column or attribute that a metric reads by name: one that no row brings leaves it without a value for ever."""
+    if ctx.schema is not None and column not in (VERSION, *ctx.schema.features, *ctx.document.capture.attributes):
+        _unknown(ctx, path, column, [*ctx.document.capture.attributes, *ctx.schema.features], key, "it has no value")
+
+
+def _unknown(
+    ctx: Context, path: Path, column: str, declared: list[str], key: str = "by",
+    otherwise: str = "all of them are one segment",
+) -> None:  # fmt: skip
     """Only a fault where the configuration names the attributes itself: a Session may log others."""
     if ctx.document.capture.attributes:
-        ctx.fault(path, f"by: there is no attribute {column!r}{did_you_mean(column, declared)}")
+        ctx.fault(
+            path,
+            f"{key}: there is no {'attribute' if key == 'by' else 'feature or attribute'} {column!r}"
+            f"{did_you_mean(column, declared)}",
+        )
         return
     hint = did_you_mean(column, ctx.schema.features if ctx.schema is not None else ())
     ctx.note(
         path,
-        f"by: {column!r} is neither a feature nor in 'capture.attributes': rows must bring it as an attribute, "
-        f"or all of them are one segment{hint if 'did you mean' in hint else ''}",
+        f"{key}: {column!r} is neither a feature nor in 'capture.attributes': rows must bring it as an attribute, "
+        f"or {otherwise}{hint if 'did you mean' in hint else ''}",
     )
