@@ -215,6 +215,7 @@ def test_an_alert_goes_its_way() -> None:
         ("pending", 10.0), ("firing", 30.0), ("resolved", 50.0),
     ]  # fmt: skip
     assert engine.alerts()[1]["value"] == pytest.approx(9.0, abs=2.0)
+    assert {a["since"] - engine.start for a in engine.alerts()} == {10.0}, "when it began, also at its end"
     assert engine.live() == []
 
 

@@ -135,6 +135,19 @@ def test_a_pending_alert_that_fires_after_the_silence_is_delivered_as_ever() -> 
     assert delivered(engine) == ["firing"]
 
 
+@pytest.mark.parametrize(
+    ("by", "segment", "said"),
+    [
+        ((), "region=eu", "'stats' has no segments"),
+        (("region",), "regoin=eu", "they are of the form region=..."),
+        (("region",), "eu", "they are of the form region=..."),
+    ],
+)
+def test_a_segment_that_cannot_be_is_refused(by: tuple[str, ...], segment: str, said: str) -> None:
+    with pytest.raises(BadRequest, match=said):
+        silence(make(by=by), segment=segment)
+
+
 def test_sinks_hear_of_no_alert_that_is_pending_only() -> None:
     engine = make(AlertSpec("stats", 'mean("x") > 3', "stats", for_count=3))
     for shift in (HIGH, LOW, HIGH, HIGH, HIGH, LOW):

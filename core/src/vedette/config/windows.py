@@ -162,5 +162,6 @@ def _check_ticks(ctx: Context, path: Path, windows: Sequence[WindowSpec]) -> Non
         ctx.fault(
             path,
             f"the window {longest.name!r} would be {count} ticks of {format_duration(tick)} (the greatest common "
-            f"divisor of {all_times}); at most {MAX_TICKS} are allowed",
+            f"divisor of {all_times}); at most {MAX_TICKS} are allowed"
+            + ("; put windows of rows into a monitor of their own" if any(w.rows for w in windows) else ""),
         )

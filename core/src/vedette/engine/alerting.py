@@ -13,6 +13,7 @@ from vedette.config.values import parse_duration
 from vedette.engine.bad_request import BadRequest
 from vedette.store import results, silences
 from vedette.store.database import Store
+from vedette.store.series import OTHER
 from vedette.store.texts import storable
 
 MAX_TEXT = 1000
@@ -57,6 +58,7 @@ class Alerting:
         _check_keys(request, SILENCE_KEYS)
         rule = self._rule(request.get("rule"))
         segment = None if request.get("segment") is None else _text(request, "segment", 256, empty=True)
+        self._check_segment(rule, segment)
         try:
             seconds = parse_duration(request.get("for"))
         except ValueError as error:
@@ -96,6 +98,18 @@ class Alerting:
             if not results.acknowledge(connection, self.plan.model, key, json.dumps(said)):
                 return None
         return {**mine[0], "acknowledged": said}
+
+    def _check_segment(self, rule: str, segment: str | None) -> None:
+        """BadRequest where the rule can have no such segment: such a silence would silence nothing, in silence."""
+        if not segment or segment == OTHER:
+            return
+        monitor = next((r.monitor for r in self.plan.rules if r.name == rule), "")
+        by = next((m.by for m in self.plan.monitors if m.name == monitor), ())
+        if not by:
+            raise BadRequest("segment", f"{segment!r}: {rule!r} has no segments; leave it out")
+        if not all(f"{name}=" in segment for name in by) or not segment.startswith(f"{by[0]}="):
+            form = ",".join(f"{name}=..." for name in by)
+            raise BadRequest("segment", f"{segment!r} is no segment of {rule!r}; they are of the form {form}")
 
     def _rule(self, name: Any) -> str:
         known = self.rules()

@@ -124,7 +124,8 @@ def judge(
         value = scope.read[0] if scope.read else None
     rows = first.n if first is not None else 0
     after, change = advance(state, None if holds is None else bool(holds), at, rule, rows, quiet_rows)
-    alert = Alert(rule.name, home, segment, window, change or _shown(after), rule.severity, after.since, value,
+    began = state.since if change == "resolved" else after.since
+    alert = Alert(rule.name, home, segment, window, change or _shown(after), rule.severity, began, value,
                   rule.said, details)  # fmt: skip
     after, events = replace(_remembering(state, after), memory=memory), []
     if change is not None:
