@@ -312,6 +312,29 @@ class TestLabels:
         assert [item["id"] for item in posted] == ["r-1", "r-3"]
         assert "labels of request r-2 are lost: no class" in caplog.text
 
+    def test_one_that_is_refused_is_lost_once_while_others_are_tried_again(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(labelling, "RETRY_AFTER", 0.01)
+        posted: list[Any] = []
+        lost: list[int] = []
+        failures = [OSError("away")] * 3
+
+        def post(items: list[Any]) -> None:
+            if any(item["labels"] == ["maybe"] for item in items):
+                raise ValueError("no class")
+            if any(item["id"] == "r-3" for item in items) and failures:
+                raise failures.pop()
+            posted.extend(items)
+
+        labels = Labels(post, lost.append)
+        for name, value in (("r-1", "yes"), ("r-2", "maybe"), ("r-3", "no")):
+            labels.put(name, [value])
+        wait_for(lambda: len(posted) >= 2)
+        labels.close(10)
+        assert [item["id"] for item in posted] == ["r-1", "r-3"]
+        assert lost == [1]
+
     def test_lost_ones_are_counted_and_do_not_flood_the_log(
         self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.engine.harness import Harness, Key
-from tests.engine.traffic import LabelsSpec, metric, monitor, plan_of, tumbling
+from tests.engine.traffic import LabelsSpec, bundle_of, metric, monitor, plan_of, tumbling
 
 from vedette.config.plan import AlertSpec
+from vedette.engine import lifecycle
 from vedette.engine.reduce.reducer import Reducer
 from vedette.plugins import get_registry
-from vedette.store import predictions
+from vedette.store import predictions, results
+from vedette_specs.codec import decode
 
 BAD = AlertSpec("bad", "acc.accuracy < 0.5")
 FLIP = {"yes": "no", "no": "yes"}
@@ -68,3 +71,24 @@ def test_each_window_is_judged_once_also_by_a_successor() -> None:
         engine.reduce(engine.store.time)
         engine.time(2.0)
     assert changes(engine) == [("firing", 20.0), ("resolved", 10.0)]
+
+
+@pytest.mark.parametrize("change", [True, False])
+def test_a_rule_that_becomes_one_of_another_kind_begins_with_a_memory_of_its_own(change: bool) -> None:
+    seeks = AlertSpec("bad", "acc.accuracy", change="cusum", run_lengths={"": 100.0})
+    before, after = (BAD, seeks) if change else (seeks, BAD)
+    acc = monitor("acc", metric("accuracy"), windows=[tumbling(10)])
+    plans = [plan_of(acc, alerts=(rule,), labels=LabelsSpec(within=1000.0, coverage=0.9)) for rule in (before, after)]
+    engine = Harness(plans[0])
+    label(engine, windows(engine, 1)[0], right=True)
+    engine.bundle = bundle_of(plans[1])
+    lifecycle.deploy(engine.store, engine.bundle)
+    engine.reducer = Reducer(engine.store, engine.bundle, "default", get_registry())
+    engine.worker = engine.new_worker()
+    for right in (True, False):
+        label(engine, windows(engine, 1)[0], right)
+    assert [state for state, _ in changes(engine)] == ([] if change else ["firing"])
+    with engine.store.read() as connection:
+        memory = results.get_alert_state(connection, "m", "bad", "", "").memory
+    assert memory is not None
+    assert ("key" in decode(memory)) is change

@@ -93,7 +93,7 @@ class Labels:
             if not (group := self._next()):
                 continue
             last = False
-            while not self._posted(group):
+            while group := self._left(group):
                 if last:
                     self._end(group)
                     return
@@ -118,19 +118,18 @@ class Labels:
             pass
         return group
 
-    def _posted(self, group: list[Item]) -> bool:
-        """False where it is worth another try."""
+    def _left(self, group: list[Item]) -> list[Item]:
+        """Post; those that are worth another try."""
         try:
             self.post(group)
         except (OSError, RuntimeError) as error:
             self._complaints.warn("labels late", f"labels could not be stored, they are tried again: {error}")
-            return False
+            return group
         except Exception as error:
             if len(group) > 1:  # one of them is wrong: the others are not lost with it
-                outcomes = [self._posted([item]) for item in group]
-                return all(outcomes)
+                return [left for item in group for left in self._left([item])]
             self._lose(group, "labels refused", f"labels of request {group[0]['id']} are lost: {error}")
-        return True
+        return []
 
 
 def _plain(value: Any) -> Any:

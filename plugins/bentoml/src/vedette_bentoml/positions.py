@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import MutableMapping
 from typing import Any
@@ -26,3 +27,12 @@ def place(scope: MutableMapping[str, Any] | None, target: str, rows: int, labels
         first: int = shown if rows else labelled
         places[target] = (shown + rows, max(labelled, first + labels) if labels else labelled)
     return first
+
+
+def _after_fork() -> None:
+    """In the child: the lock may have been held by a thread that the child does not have."""
+    global _lock
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -28,6 +28,7 @@ ASKED_EVERY = 60.0  # seconds for which it is known whether the monitors ask for
 _HOP = frozenset({b"connection", b"keep-alive", b"transfer-encoding", b"te", b"trailer", b"upgrade"})
 _SAID = frozenset({b"date", b"server"})  # by this server too
 _OURS = frozenset({b"host", b"content-length", b"accept-encoding"})  # the client that asks for us sets its own
+_THEIRS = frozenset({b"cookie"})  # the model's host's, which are no business of the monitors'
 log = logging.getLogger("vedette.mlflow")
 
 
@@ -123,7 +124,9 @@ class Forwarding:
         sent = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
         query = scope.get("query_string", b"").decode("latin-1")
         url = f"{self._url}{sent[len(PREFIX) :]}{'?' if query else ''}{query}"
-        headers = [(name, value) for name, value in scope["headers"] if name.lower() not in _HOP | _OURS]
+        named = b",".join(value for name, value in scope["headers"] if name.lower() == b"connection")
+        left_out = _HOP | _OURS | _THEIRS | {name.strip().lower() for name in named.split(b",")}
+        headers = [(name, value) for name, value in scope["headers"] if name.lower() not in left_out]
         headers.append((b"accept-encoding", b"identity"))
         request = self._made().build_request(scope["method"], url, headers=headers, content=body)
         reply = await self._made().send(request, stream=True)

@@ -68,6 +68,8 @@ class Watch:
         None for an earlier series, whose labels still come after a deploy.
         """
         state = None if data is None else decode(data)
+        if state is not None and "key" not in state:  # of a rule that was of another kind
+            state = None
         if state is not None and state["series"] > series:
             return None
         if state is None or state["key"] != key:

@@ -96,8 +96,8 @@ class CrossAlerts:
         """Results of labelled windows that the rule has judged; None for a rule that has nothing to do with labels."""
         if rule.change or not self._waiting & known.keys():
             return None
-        if state.memory is not None:
-            return Matured.from_bytes(state.memory)
+        if state.memory is not None and (matured := Matured.from_bytes(state.memory)) is not None:
+            return matured
         return Matured().joined(self._labelled(connection, known, state.judged), NEVER)
 
     def _labelled(self, connection: Connection, known: Mapping[str, int], judged: float) -> list[StoredResult]:

@@ -18,8 +18,11 @@ class Matured:
     ends: dict[int, float] = field(default_factory=dict)
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> Matured:
+    def from_bytes(cls, data: bytes) -> Matured | None:
+        """None for the memory of another kind of rule, which had this rule's name before."""
         state = decode(data)
+        if "ids" not in state:
+            return None
         return cls(dict(zip(state["ids"].tolist(), state["ends"].tolist(), strict=True)))
 
     def to_bytes(self) -> bytes:
