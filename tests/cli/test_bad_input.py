@@ -77,6 +77,9 @@ def test_a_column_that_the_replayed_file_lacks(flats: Path) -> None:
         ({"rooms": pd.Timestamp("2026-01-01")}, "the column 'rooms' holds date32[day] values, not numeric"),
         ({"prediction": "dear"}, "column 'prediction': row 1 holds 'dear'; allowed: numbers"),
         ({"row": -1}, "column 'row': row 1 holds -1; allowed: whole numbers from 0 to 1,000,000"),
+        ({"time": [1, 2, 3, "yesterday", *range(46)]}, "column 'time': row 4 holds 'yesterday'; allowed: seconds"),
+        ({"time": [1.7e12] * 50}, "column 'time': row 1 holds '1700000000000'; are these milliseconds?"),
+        ({"time": [5, -5, *range(48)]}, "column 'time': row 2 holds '-5'; allowed: seconds"),
         ({"time": [None, *range(49)]}, "column 'time': row 1 holds none; allowed: seconds"),
     ],
 )
@@ -130,6 +133,7 @@ def test_a_class_that_there_is_not(flats: Path) -> None:
         ("id,label,label\nr0,1,2\n", "labels.csv: column 'label' stands twice"),
         ("id,label,row\nr0,1,first\n", "labels.csv: column 'row': row 1 holds 'first'; allowed: whole numbers"),
         ("id,label,row\nr0,1,0\nr1,1,1.5\n", "labels.csv: column 'row': row 2 holds '1.5'; allowed: whole numbers"),
+        ("id,label,time\nr0,1,1700000000000\n", "labels.csv: column 'time': row 1 holds '1700000000000'; allowed"),
         ("id,label,time\nr0,1,noon\n", "labels.csv: column 'time': row 1 holds 'noon'; allowed: seconds since the"),
     ],
 )

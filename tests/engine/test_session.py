@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from sklearn.metrics import accuracy_score
 import vedette
 from vedette.config import ConfigError
 from vedette.engine.run.session import Session
+from vedette.engine.run.times import seconds_of
 from vedette.engine.service import BadRequest
 from vedette.engine.work.worker import WorkerSettings
 
@@ -250,6 +252,10 @@ def test_nothing_logged_is_no_error(config: Path) -> None:
         ({"prediction": ["a"] * 2}, "prediction: 2 values for 3 rows"),
         ({"ids": ["a"]}, "ids: 1 values for 3 rows"),
         ({"probabilities": np.ones((3, 3))}, "probabilities: 3 columns for 2 classes"),
+        (
+            {"probabilities": [[0.5, 0.5], [3.0, -2.0], [1, 0]]},
+            "probabilities: row 1 holds 3; allowed: numbers from 0 to 1",
+        ),
     ],
 )
 def test_wrong_calls_name_the_field_and_log_nothing(session: Session, wrong: dict[str, Any], says: str) -> None:
@@ -324,3 +330,41 @@ def test_rules_of_values_that_there_are_not_are_told_with_their_places(config: P
         vedette.Session(config)
     places = [(Path(fault.file).name, fault.line) for fault in wrong.value.faults]
     assert places == [("monitors.yaml", 13), ("monitors.yaml", 19)]
+
+
+AT = 1_700_042_400.0  # 2023-11-15T10:00:00Z
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        [AT, AT], AT, int(AT), "2023-11-15T10:00:00Z", ["2023-11-15T11:00:00+01:00", "2023-11-15T10:00:00"],
+        pd.to_datetime(["2023-11-15T10:00:00Z"] * 2), pd.to_datetime(["2023-11-15T12:00:00+02:00"] * 2),
+        pd.Series(pd.to_datetime(["2023-11-15T10:00:00"] * 2)), np.array(["2023-11-15T10:00:00"] * 2, "datetime64[s]"),
+        np.array(["2023-11-15T10:00:00"] * 2, "datetime64[ns]"), datetime(2023, 11, 15, 10, tzinfo=UTC),
+        [datetime(2023, 11, 15, 10), np.datetime64("2023-11-15T10:00:00")],
+    ],
+    ids=str,
+)  # fmt: skip
+def test_times_of_any_form_are_seconds(time: Any) -> None:
+    assert seconds_of(time, 2).tolist() == [AT, AT]
+
+
+@pytest.mark.parametrize(
+    ("time", "says"),
+    [
+        ([AT, -5], "row 1 is '-5.0'|row 1 is '-5'"),
+        ([AT * 1000, AT], "row 0 is .*; are these milliseconds"),
+        ([AT, float("nan")], "row 1 is 'nan'"),
+        (["2023-11-15", "yesterday"], "row 1 is 'yesterday'; allowed: seconds since the epoch, ISO 8601"),
+        (pd.to_datetime(["2023-11-15", None]), "row 1 is 'NaT'"),
+        ([AT, AT, AT], r"time: values of shape \(3,\) for 2 rows"),
+        (True, "row 0 is 'True'"),
+    ],
+    ids=str,
+)
+def test_what_is_no_time_is_refused_and_nothing_is_logged(session: Session, time: Any, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        session.log(frame(2, 1), time=time)
+    session.finish()
+    assert session.service.monitors()[0]["rows"] == 0

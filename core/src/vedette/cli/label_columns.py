@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vedette.engine.run.times import LATEST
+
 if TYPE_CHECKING:
     import pandas as pd
 
 MAX_ROW = 1_000_000
-TIMES = "seconds since the epoch or ISO 8601"
+TIMES = "seconds since the epoch (not milliseconds) or ISO 8601, from 1970 to 2200"
 Tell = Callable[[str, int, Any, str], Exception]  # (column, position, value, what is allowed) -> what to raise
 
 
@@ -48,7 +50,8 @@ def _times(frame: pd.DataFrame, wrong: Tell) -> Any:
     times = pd.to_numeric(said, errors="coerce").astype("float64")
     texts = said.where(times.isna() & said.notna())
     times = times.fillna(_seconds(texts.astype("object"))) if texts.notna().any() else times
-    _check(frame, "time", times.isna() & said.notna(), TIMES, wrong)
+    strange = times.isna() | (times < 0.0) | (times >= LATEST)
+    _check(frame, "time", strange & said.notna(), TIMES, wrong)
     return times
 
 

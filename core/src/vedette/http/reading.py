@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
 from starlette.responses import Response
 
+from vedette.engine.run.times import iso_seconds
 from vedette.http import documents as out
 from vedette.http.answers import Json
 from vedette.http.errors import HttpError
@@ -76,15 +76,7 @@ def read_time(name: str, text: str | None) -> float | None:
     try:
         value = float(text)
     except ValueError:
-        value = _iso(text)
+        value = iso_seconds(text)
     if not math.isfinite(value):
         raise HttpError(422, f"{name}: {text!r} is no time; allowed: seconds since the epoch, or ISO 8601", name)
     return value
-
-
-def _iso(text: str) -> float:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        return math.nan
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from vedette.config.plan import Plan
 from vedette.config.reference import BadReference, ReferenceHook, check_columns, fit_reference, read_columns
+from vedette.engine.run.times import LATEST
 from vedette_specs.batch import Batch
 from vedette_specs.columns import Column, category, make_column
 from vedette_specs.convert import label_column
@@ -171,11 +172,16 @@ def _times(values: Any, n: int) -> np.ndarray[Any, np.dtype[np.float64]]:
     column = _column(values)
     texts = None if column.kind == "numeric" else column.strings()
     times = np.asarray(column.values, dtype=np.float64) if texts is None else _parsed(texts)
-    wrong = np.flatnonzero(~np.isfinite(times))
+    wrong = np.flatnonzero(~((times >= 0.0) & (times < LATEST)))
     if len(wrong):
         row = int(wrong[0])
-        shown = "none" if texts is None or texts[row] in (None, "NaT") else repr(texts[row])
-        raise BadLog(f"column 'time': row {row + 1} holds {shown}; allowed: seconds since the epoch or ISO 8601")
+        given = f"{times[row]:.15g}" if texts is None else texts[row]
+        missing = given in (None, "NaT") or (texts is None and np.isnan(times[row]))
+        hint = "; are these milliseconds?" if times[row] >= LATEST else ""
+        raise BadLog(
+            f"column 'time': row {row + 1} holds {'none' if missing else repr(str(given))}{hint}; "
+            f"allowed: seconds since the epoch or ISO 8601, from 1970 to 2200"
+        )
     return times
 
 
@@ -185,4 +191,8 @@ def _parsed(texts: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
 
     parsed = pd.to_datetime(pd.Series(list(texts), dtype=object), utc=True, format="ISO8601", errors="coerce")
     seconds = parsed.astype("datetime64[us, UTC]").astype("int64").to_numpy() / 1e6
-    return np.where(parsed.isna().to_numpy(), np.nan, seconds)
+    found = np.where(parsed.isna().to_numpy(), np.nan, seconds)
+    for row in np.flatnonzero(np.isnan(found)):  # numbers, in a column that holds a text somewhere
+        with suppress(TypeError, ValueError):
+            found[row] = float(texts[row])
+    return found

@@ -20,6 +20,7 @@ from vedette.engine.message import TapPlan
 from vedette.engine.naming import ID, key_column
 from vedette.engine.run.feed import Feed, identified
 from vedette.engine.run.runtime import Runtime
+from vedette.engine.run.times import seconds_of
 from vedette.engine.service import Service
 from vedette.engine.tap.tap import Tap
 from vedette.engine.tap.transport import InProcessTransport
@@ -33,6 +34,8 @@ from vedette_specs.explainers import Predict
 
 if TYPE_CHECKING:
     from vedette.config.loading import Loaded
+
+SLACK = 1e-6  # beyond [0, 1], as in what a tap reads: a softmax of float32 overshoots
 
 
 class Session:
@@ -92,7 +95,8 @@ class Session:
         """Log rows and return their ids. Never waits for monitors (but with event_time, when it does).
 
         prediction: (n,) classes or numbers.  probabilities: (n, classes), or (n,) of the positive class.
-        time: seconds since the epoch, one or (n,); now by default.  attributes: name -> value or (n,) values.
+        time: one or (n,) seconds since the epoch, datetimes, or ISO 8601 (UTC without a zone); now by default.
+        attributes: name -> value or (n,) values.
         labels: (n,) labels that are known already.
         """
         batch = self._batch(X, prediction, probabilities, ids, time, attributes or {})
@@ -136,9 +140,7 @@ class Session:
             texts = np.empty(n, dtype=object)
             texts[:] = [str(item) for item in _column(ids, n, "ids")]
             changes["ids"] = texts
-        changes["times"] = np.broadcast_to(
-            np.asarray(clocks.time() if time is None else time, dtype=np.float64), (n,)
-        ).copy()
+        changes["times"] = seconds_of(clocks.time() if time is None else time, n)
         changes["attributes"] = {k: _attribute(v, n) for k, v in attributes.items()} | dict(batch.attributes)
         new_id = self.tap.new_id if self.feed is None else self.feed.new_id
         return identified(batch.replace(**changes), new_id)
@@ -148,6 +150,10 @@ class Session:
         if array.ndim == 1:
             pair = [1.0 - array, array] if self.plan.schema.positive_index == 1 else [array, 1.0 - array]
             array = np.column_stack(pair)
+        wrong = np.argwhere((array < -SLACK) | (array > 1.0 + SLACK))
+        if len(wrong):
+            row, column = wrong[0]
+            raise ValueError(f"probabilities: row {row} holds {array[row, column]:g}; allowed: numbers from 0 to 1")
         classes = len(self.plan.schema.classes)
         if classes and array.shape[1] != classes:
             raise ValueError(f"probabilities: {array.shape[1]} columns for {classes} classes")
@@ -158,7 +164,7 @@ class Session:
 
         ids: as `log` gave them; where `labels.join` is a column, the rows' values of it.
         """
-        extra = {} if time is None else {"time": float(time)}
+        extra = {} if time is None else {"time": float(seconds_of(time, 1)[0])}
         pairs = zip(ids, _column(labels, len(ids), "labels"), strict=True)
         return self.service.feedback(
             [{"id": i, "row": row, "label": _plain(v), "annotator": annotator, **extra} for i, v in pairs]

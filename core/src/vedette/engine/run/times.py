@@ -1,0 +1,55 @@
+"""Event times as people give them, in seconds since the epoch."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from vedette_specs import Floats
+
+LATEST = datetime(2200, 1, 1, tzinfo=UTC).timestamp()
+ALLOWED = "seconds since the epoch, ISO 8601, datetime or datetime64, from 1970 to 2200"
+
+
+def seconds_of(values: Any, n: int) -> Floats:
+    """(n,) seconds of one time, or of (n,); times without a zone are UTC.
+
+    ValueError, with the row and the value, for what is none, and for milliseconds.
+    """
+    array = np.asarray(values)
+    if array.dtype.kind == "M":
+        found = np.where(np.isnat(array), np.nan, array.astype("datetime64[us]").astype(np.int64) / 1e6)
+    elif array.dtype.kind in "iuf":
+        found = array.astype(np.float64)
+    else:
+        found = np.array([_one(item) for item in array.reshape(-1).tolist()], dtype=np.float64).reshape(array.shape)
+    if found.ndim > 1 or (found.ndim == 1 and len(found) != n):
+        raise ValueError(f"time: values of shape {found.shape} for {n} rows")
+    wrong = np.flatnonzero(~((found >= 0.0) & (found < LATEST)))
+    if len(wrong):
+        given = array if found.ndim == 0 else array[wrong[0]]
+        hint = "; are these milliseconds?" if np.ravel(found)[wrong[0]] >= LATEST else ""
+        raise ValueError(f"time: row {wrong[0]} is {str(given)[:60]!r}{hint}; allowed: {ALLOWED}")
+    return np.broadcast_to(found, (n,)).copy()
+
+
+def iso_seconds(text: str) -> float:
+    """Seconds of ISO 8601, UTC where it names no zone; NaN where it is none."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return math.nan
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+
+
+def _one(value: Any) -> float:
+    if isinstance(value, str):
+        return iso_seconds(value)
+    if isinstance(value, datetime):  # pandas' Timestamp too
+        return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
+    if isinstance(value, np.datetime64):
+        return float(seconds_of(value, 1)[0])
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
