@@ -15,6 +15,7 @@ from vedette.engine.explain.explaining import CannotExplain, Explaining
 from vedette.engine.frames import Results
 from vedette.engine.message import TapPlan
 from vedette.engine.naming import ID
+from vedette.engine.run.times import LATEST
 from vedette.store import counters, jobs, keys, labels, leases, panes, predictions, results, series
 from vedette.store.database import Store
 from vedette.store.tables import batch_log, incarnations, outbox, producers
@@ -135,8 +136,8 @@ class Service:
             field = "row" if first else "labels"
             raise BadRequest(f"{at}.{field}", f"labels.join is {join!r}, so `id` names one row: give its `label` only")
         time = item.get("time", now)
-        if not isinstance(time, int | float) or isinstance(time, bool) or not abs(time) < 1e12:
-            raise BadRequest(f"{at}.time", f"{time!r} is not a time in seconds since the epoch")
+        if not isinstance(time, int | float) or isinstance(time, bool) or not 0 <= time < LATEST:
+            raise BadRequest(f"{at}.time", f"{time!r} is not a time in seconds since the epoch, from 1970 to 2200")
         annotator = item.get("annotator", "")
         if not isinstance(annotator, str) or len(annotator) > 128:
             raise BadRequest(f"{at}.annotator", f"{annotator!r} is not a name of at most 128 characters")

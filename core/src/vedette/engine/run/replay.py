@@ -69,15 +69,14 @@ class Replay:
     ) -> Service:
         """Replay rows (in event-time order, with times) and labels; returns the service to ask.
 
-        Labels come with their predictions; with `as_served` when they came (`time`), so that windows are published
-        immature first, are revised, and alerts are judged when they were.
+        Labels come with their predictions, those of a row in the order of their `time`; with `as_served` when they
+        came (`time`), so that windows are published immature first, are revised, and alerts are judged when they were.
         """
         rows = identified(rows, self.feed.new_id)
         waiting = list(items) + _own_labels(rows, self._join)
         if self._join != ID and not as_served:
             self._meant = _requests(rows, waiting, self._join)
-        if as_served:
-            waiting.sort(key=lambda item: float(item.get("time", 0.0)))
+        waiting.sort(key=lambda item: float(item.get("time", 0.0)))  # of two labels of a row the later one counts
         for start in range(0, len(rows), ROWS):
             part = rows.take(slice(start, start + ROWS))
             self._feed(part, rows, start)
