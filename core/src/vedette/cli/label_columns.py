@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MAX_ROW = 1_000_000
-TIMES = "seconds since the epoch (not milliseconds) or ISO 8601, from 1970 to 2200"
+TIMES = "seconds since the epoch or ISO 8601, from 1970 to 2200"
 Tell = Callable[[str, int, Any, str], Exception]  # (column, position, value, what is allowed) -> what to raise
 
 
