@@ -14,9 +14,10 @@ import pytest
 from tests.mlflow.conftest import MODEL, Here
 from tests.mlflow.servers import COMMAND, JSON, Registry, Server, records, until
 
+from vedette.http.handing_on import climbs
 from vedette_mlflow import forwarding
 from vedette_mlflow.forwarding import MAX_BODY, Forwarding
-from vedette_mlflow.paths import climbs, handed_on
+from vedette_mlflow.paths import handed_on
 
 TOKEN = {"Authorization": "Bearer hush"}
 

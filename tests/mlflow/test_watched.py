@@ -27,7 +27,7 @@ def more(server: Server, before: int) -> int:
 
 def shown(server: Server) -> int:
     """Ask each process for a prediction, and wait for it: a tap ships in order. Returns how many rows that took."""
-    last: dict[str, str] = {}
+    last: dict[str, int] = {}
     rows = 0
 
     def both() -> bool:
@@ -35,11 +35,12 @@ def shown(server: Server) -> int:
         with ThreadPoolExecutor(CLIENTS) as pool:
             answers = list(pool.map(lambda _: server.predict(1), range(2 * CLIENTS)))
         rows += len(answers)
-        last.update({str(a.header("x-request-id")).rpartition("-")[0]: str(a.header("x-request-id")) for a in answers})
+        for producer, _, number in (str(answer.header("x-request-id")).rpartition("-") for answer in answers):
+            last[producer] = max(last.get(producer, 0), int(number))  # what was answered last need not be its last
         return len(last) == WORKERS
 
     until(both)
-    for identity in last.values():
+    for identity in (f"{producer}-{number}" for producer, number in last.items()):
         until(lambda identity=identity: server.ask("GET", f"/vedette/api/predictions/{identity}").rows())
     until(lambda: int(server.metric("vedette_rows_total")) == server.counted())
     return rows

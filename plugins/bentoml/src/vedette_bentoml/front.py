@@ -12,6 +12,7 @@ import httpx
 from starlette.types import Receive, Scope, Send
 
 from vedette.http.errors import answer
+from vedette.http.handing_on import HOP, Gone, TooLarge, climbs, read_body
 from vedette.http.loopback import LoopbackOnly
 from vedette_bentoml import graph
 
@@ -22,15 +23,10 @@ log = logging.getLogger("vedette.bentoml")
 EXPLAIN_TIMEOUT = 60.0
 TIMEOUT = 10.0  # while all workers of a service are down, its socket takes requests all the same, and answers none
 CONNECT_TIMEOUT = 5.0
-_HOP = frozenset({b"connection", b"keep-alive", b"transfer-encoding", b"te", b"trailer", b"upgrade"})
 _OURS = frozenset({b"content-length", b"accept-encoding"})  # the client that asks for us sets its own
 KEPT = httpx.Limits(keepalive_expiry=2.0)  # less than a server of BentoML keeps a connection: 5 s
 _BROKEN = (httpx.NetworkError, httpx.RemoteProtocolError)
 _SAFE = ("GET", "HEAD", "OPTIONS")
-
-
-class TooLarge(ValueError):
-    """The body is longer than server.max_body."""
 
 
 @dataclass
@@ -50,7 +46,7 @@ class Front:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1000})
-        elif _climbs(scope):  # out of what is asked for a token, once a client has resolved it
+        elif climbs(scope):  # out of what is asked for a token, once a client has resolved it
             await answer(404, "not found")(scope, receive, send)
         elif self.guarded:
             await self._serve(scope, receive, send)
@@ -68,16 +64,18 @@ class Front:
             await neighbour.local().public(_below(scope, self.path), receive, send)
             return
         try:
-            body = await _read(receive, self.max_body)
+            body = await read_body(receive, self.max_body)
             reply = await self._asked(scope, body, *where)
+        except Gone:
+            return
         except TooLarge as error:
-            await answer(413, str(error), "body")(scope, receive, send)
+            await answer(413, f"{error} (server.max_body)", "body")(scope, receive, send)
         except httpx.HTTPError as error:
             log.warning("the monitors do not answer: %s: %s", type(error).__name__, error)
             await answer(503, "the monitors do not answer")(scope, receive, send)
         else:
             await send(
-                {"type": "http.response.start", "status": reply.status_code, "headers": _kept(reply.headers.raw, _HOP)}
+                {"type": "http.response.start", "status": reply.status_code, "headers": _kept(reply.headers.raw, HOP)}
             )
             await send({"type": "http.response.body", "body": reply.content})
 
@@ -87,7 +85,7 @@ class Front:
         What writes is not repeated unless no connection was made: a worker may have stored it and died before it said
         so, and labels without a time of their own, or a silence, would be there twice. The client gets 503, and knows.
         """
-        headers = [*_kept(scope["headers"], _HOP | _OURS), (b"accept-encoding", b"identity")]
+        headers = [*_kept(scope["headers"], HOP | _OURS), (b"accept-encoding", b"identity")]
         client = self._client(url, path)
         patience = EXPLAIN_TIMEOUT if self._explains(scope) else TIMEOUT
         asked = client.build_request(
@@ -119,12 +117,6 @@ def _below(scope: Scope, path: str) -> Scope:
     return {**scope, "root_path": path}
 
 
-def _climbs(scope: Scope) -> bool:
-    """Whether a segment of the path, as sent or decoded, is `.` or `..`."""
-    sent = (scope.get("raw_path") or b"").decode("latin-1")
-    return any(part in (".", "..") for path in (sent, scope["path"]) for part in path.replace("\\", "/").split("/"))
-
-
 def _target(scope: Scope) -> str:
     path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
     query = scope.get("query_string", b"").decode("latin-1")
@@ -133,18 +125,3 @@ def _target(scope: Scope) -> str:
 
 def _kept(headers: Iterable[tuple[bytes, bytes]], without: frozenset[bytes]) -> list[tuple[bytes, bytes]]:
     return [(name.lower(), value) for name, value in headers if name.lower() not in without]
-
-
-async def _read(receive: Receive, limit: int) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            return b"".join(parts)
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        if size > limit:
-            raise TooLarge(f"body: more than {limit} bytes (server.max_body)")
-        if not message.get("more_body"):
-            return b"".join(parts)

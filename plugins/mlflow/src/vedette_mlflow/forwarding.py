@@ -13,9 +13,10 @@ import httpx
 from starlette.responses import Response
 
 from vedette.http.errors import answer
+from vedette.http.handing_on import HOP, Gone, TooLarge, climbs, read_body
 from vedette.http.loopback import LoopbackOnly
 from vedette_mlflow.control import PREFIX
-from vedette_mlflow.paths import climbs, handed_on
+from vedette_mlflow.paths import differs, handed_on
 
 if TYPE_CHECKING:
     from vedette.engine.capture.exchange import App, Receive, Scope, Send
@@ -25,19 +26,10 @@ MAX_ANSWER = 32 << 20
 TIMEOUT, EXPLAIN_TIMEOUT, CONNECT_TIMEOUT = 10.0, 60.0, 5.0  # seconds: the first two for all of a request
 AT_ONCE = 8  # requests under way
 ASKED_EVERY = 60.0  # seconds for which it is known whether the monitors ask for tokens
-_HOP = frozenset({b"connection", b"keep-alive", b"transfer-encoding", b"te", b"trailer", b"upgrade"})
 _SAID = frozenset({b"date", b"server"})  # by this server too
 _OURS = frozenset({b"host", b"content-length", b"accept-encoding"})  # the client that asks for us sets its own
 _THEIRS = frozenset({b"cookie"})  # the model's host's, which are no business of the monitors'
 log = logging.getLogger("vedette.mlflow")
-
-
-class TooLarge(ValueError):
-    """More bytes than are handed on."""
-
-
-class Gone(OSError):
-    """The client does not wait any longer."""
 
 
 class Forwarding:
@@ -74,7 +66,7 @@ class Forwarding:
         path = scope["path"]
         if path == PREFIX:
             return answer(307, f"the page is at {PREFIX}/", headers={"Location": f"{PREFIX}/"})
-        if climbs(scope) or not handed_on(path.removeprefix(f"{PREFIX}/")):
+        if climbs(scope) or differs(scope) or not handed_on(path.removeprefix(f"{PREFIX}/")):
             return answer(404, f"{scope['method']} {path[:80]}: Not Found; the monitors are at another address")
         if self._under_way >= AT_ONCE:
             return answer(503, f"{AT_ONCE} requests are under way already", headers={"Retry-After": "1"})
@@ -120,12 +112,12 @@ class Forwarding:
         return True
 
     async def _asked(self, scope: Scope, receive: Receive) -> Response:
-        body = await _read(receive)
+        body = await read_body(receive, MAX_BODY)
         sent = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
         query = scope.get("query_string", b"").decode("latin-1")
         url = f"{self._url}{sent[len(PREFIX) :]}{'?' if query else ''}{query}"
         named = b",".join(value for name, value in scope["headers"] if name.lower() == b"connection")
-        left_out = _HOP | _OURS | _THEIRS | {name.strip().lower() for name in named.split(b",")}
+        left_out = HOP | _OURS | _THEIRS | {name.strip().lower() for name in named.split(b",")}
         headers = [(name, value) for name, value in scope["headers"] if name.lower() not in left_out]
         headers.append((b"accept-encoding", b"identity"))
         request = self._made().build_request(scope["method"], url, headers=headers, content=body)
@@ -142,7 +134,7 @@ class Forwarding:
 
     def _here(self, reply: httpx.Response, body: bytes) -> Response:
         """The page's links lead to where it is seen: they name the place where the monitors are mounted."""
-        headers = [(name.lower(), value) for name, value in reply.headers.raw if name.lower() not in _HOP | _SAID]
+        headers = [(name.lower(), value) for name, value in reply.headers.raw if name.lower() not in HOP | _SAID]
         if reply.headers.get("content-type", "").startswith("text/html"):
             body = body.replace(f'href="{self._path}/'.encode(), f'href="{PREFIX}/'.encode())
             headers = [(name, value) for name, value in headers if name != b"content-length"]
@@ -158,18 +150,3 @@ class Forwarding:
             timeout = httpx.Timeout(EXPLAIN_TIMEOUT, connect=CONNECT_TIMEOUT)
             self._client = httpx.AsyncClient(limits=limits, timeout=timeout, trust_env=False, follow_redirects=False)
         return self._client
-
-
-async def _read(receive: Receive) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        message: Any = await receive()
-        if message["type"] != "http.request":
-            raise Gone
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        if size > MAX_BODY:
-            raise TooLarge(f"body: more than {MAX_BODY} bytes")
-        if not message.get("more_body"):
-            return b"".join(parts)

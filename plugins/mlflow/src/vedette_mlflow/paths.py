@@ -17,9 +17,7 @@ def handed_on(path: str) -> bool:
     return path == "" or (parts != [] and parts[0] in PARTS and parts[:2] not in TAPS)
 
 
-def climbs(scope: Scope) -> bool:
-    """Whether a segment of the path, as sent or decoded, is `.` or `..`, or the two do not begin alike."""
+def differs(scope: Scope) -> bool:
+    """Whether the path as sent does not begin like the decoded one, so that what is cut off is not /vedette."""
     sent = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
-    if sent.split("/")[:3] != scope["path"].split("/")[:3]:
-        return True
-    return any(part in (".", "..") for path in (sent, scope["path"]) for part in path.replace("\\", "/").split("/"))
+    return bool(sent.split("/")[:3] != scope["path"].split("/")[:3])
