@@ -6,7 +6,6 @@ import re
 import threading
 import time
 import urllib.request
-from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -261,14 +260,6 @@ def test_keys_that_mean_nothing_here_are_named_once(config: Path, caplog: pytest
     assert len(said) == 2
     assert said[0].startswith("explainers.why, monitors.outliers.explain: nothing is explained here")
     assert said[1].startswith("pools.default.replicas: monitors of bentoml.monitor run in the model's processes")
-
-
-def test_a_record_that_cannot_be_read_is_told(config: Path, caplog: pytest.LogCaptureFixture) -> None:
-    monitor = VedetteMonitor("income", config=str(config))
-    monitor.export_data({"a": 7})  # type: ignore[dict-item]
-    assert "a record of bentoml.monitor('income') is lost: TypeError" in caplog.text
-    monitor.export_data({"a": deque([1.0])})  # without a role: no rows
-    monitor.close()
 
 
 def test_lost_labels_stand_in_status_and_metrics(remote: tuple[str, Service]) -> None:

@@ -20,19 +20,18 @@ import logging
 import os
 import threading
 import time
-from collections import deque
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from vedette.engine.capture.call import Call
-from vedette.engine.tap.settings import Complaints
 from vedette.engine.tap.tap import Tap
 from vedette.engine.tap.transport import HttpTransport
 from vedette_bentoml import graph
 from vedette_bentoml.labelling import Labels, Target
 from vedette_bentoml.local import LocalMonitors, tap_settings
 from vedette_bentoml.positions import place
+from vedette_bentoml.records import ROLES, Record, Recorder
 
 log = logging.getLogger("vedette.bentoml")
 OPTIONS = ("config", "url", "token")
@@ -41,7 +40,7 @@ _opened: list[VedetteMonitor] = []
 _opening = threading.Lock()
 
 
-class VedetteMonitor(graph.MonitorBase[Any]):
+class VedetteMonitor(Recorder):
     """Records of `bentoml.monitor(name)` as calls for a tap.
 
     Features become inputs, the prediction (or several: their names say what they are, such as `prediction` and
@@ -55,44 +54,64 @@ class VedetteMonitor(graph.MonitorBase[Any]):
     An option that is wrong is logged: monitoring is off then, and the model is served all the same.
     """
 
-    PRESERVED_COLUMNS = ("timestamp", "request_id", "trace_id")  # as BentoML's own monitor keeps them
-
     def __init__(self, name: str, **options: Any) -> None:
         super().__init__(name)
         self.tap: Tap | None = None
         self.labels: Target | None = None
         self._target = name
-        self._complaints = Complaints()
-        self._lock = threading.Lock()
+        self._options = {key: value for key, value in options.items() if key not in _DEFAULTS}
         try:
-            self._open({key: value for key, value in options.items() if key not in _DEFAULTS})
+            with _opening:
+                if not self._share():
+                    self._connect(self._options)
         except Exception as error:  # this runs while a request is served, and the model must not suffer
             log.error("bentoml.monitor(%r) is not monitored: %s", name, error)
 
-    def export_schema(self, columns_schema: dict[str, dict[str, str]]) -> None:
-        """The columns' roles are kept by MonitorBase."""
-
-    def export_data(self, datas: dict[str, deque[Any]]) -> None:
-        """Hand the record to the tap. Never raises, never waits."""
+    def export(self, record: Record) -> None:
+        """Hand the record to the tap, its labels to the feedback."""
         tap = self.tap
         if tap is None:
             return
-        try:
-            self._export(tap, {name: list(values) for name, values in datas.items()})
-        except Exception as error:  # the model must not suffer
-            reason = f"{type(error).__name__}: {error}"
-            self._complaints.warn("record lost", f"a record of bentoml.monitor({self.name!r}) is lost: {reason}")
+        headers = graph.request_headers()
+        given = headers.get(b"x-request-id", b"").decode("latin-1")
+        scope = graph.request_scope()
+        known = given or graph.own_request_id() if scope is not None else None
+        identity = known or tap.new_id()  # nothing tells records outside of a request apart but an id of their own
+        features, answers, targets = (record.of(role) for role in ROLES)
+        rows, labels = (max(map(len, part.values()), default=0) for part in (features, targets))
+        first = place(scope, self._target, rows, labels)
+        if features:
+            answer: Any = next(iter(answers.values())) if len(answers) == 1 else (answers or None)
+            call = Call(
+                args=(features,), response=answer, headers=headers,
+                time=time.time(), request_id=identity, first_row=first,
+            )  # fmt: skip
+            tap.offer(call)
+        if self.labels is not None:
+            for values in targets.values():
+                self.labels.put(identity, values, first)
 
     def close(self, timeout: float = CLOSE_TIMEOUT) -> None:
         """Ship, or count as lost, what is left."""
-        with self._lock:
+        with _opening:
             tap, self.tap = self.tap, None
+            if self in _opened:
+                _opened.remove(self)
         if tap is not None:
             tap.close(timeout)
         if self.labels is not None:
             self.labels.close(timeout)
 
-    def _open(self, options: Mapping[str, Any]) -> None:
+    def _share(self) -> bool:
+        """Use the tap of another monitor of this name, if there is one: BentoML may make two, of which it keeps one,
+        when the first requests come at once."""
+        for other in _opened:
+            if (other.name, other._options) == (self.name, self._options):
+                self.tap, self.labels, self._target = other.tap, other.labels, other._target
+                return True
+        return False
+
+    def _connect(self, options: Mapping[str, Any]) -> None:
         if unknown := set(options) - set(OPTIONS):
             raise ValueError(f"monitoring.options: unknown {sorted(unknown)}; allowed: {', '.join(OPTIONS)}")
         url, config = options.get("url"), self._config(options.get("config"))
@@ -112,8 +131,7 @@ class VedetteMonitor(graph.MonitorBase[Any]):
             tap = Tap(monitors, settings, model_version=version)
             self.labels = Labels(monitors.feedback, partial(tap.count, "dropped_labels"))
         self.tap = tap
-        with _opening:
-            _opened.append(self)
+        _opened.append(self)
         _close_with_service()
 
     def _config(self, config: Any) -> Any:
@@ -122,29 +140,6 @@ class VedetteMonitor(graph.MonitorBase[Any]):
         if self.name not in config:
             raise ValueError(f"monitoring.options.config: no file for {self.name!r}; there are: {', '.join(config)}")
         return config[self.name]
-
-    def _export(self, tap: Tap, columns: dict[str, list[Any]]) -> None:
-        roles = {name: (self.columns_schema or {}).get(name, {}).get("role") for name in columns}
-        headers = graph.request_headers()
-        given = headers.get(b"x-request-id", b"").decode("latin-1")
-        scope = graph.request_scope()
-        known = given or graph.own_request_id() if scope is not None else None
-        identity = known or tap.new_id()  # nothing tells records outside of a request apart but an id of their own
-        features = {name: values for name, values in columns.items() if roles[name] == "feature"}
-        answers = {name: values for name, values in columns.items() if roles[name] == "prediction"}
-        targets = [values for name, values in columns.items() if roles[name] == "target"]
-        rows, labels = (max(map(len, part), default=0) for part in (features.values(), targets))
-        first = place(scope, self._target, rows, labels)
-        if features:
-            answer: Any = next(iter(answers.values())) if len(answers) == 1 else (answers or None)
-            call = Call(
-                args=(features,), response=answer, headers=headers,
-                time=time.time(), request_id=identity, first_row=first,
-            )  # fmt: skip
-            tap.offer(call)
-        if self.labels is not None:
-            for values in targets:
-                self.labels.put(identity, values, first)
 
 
 _DEFAULTS = ("log_config_file", "log_path")  # BentoML's options of its own monitor, which are always given
