@@ -1,6 +1,6 @@
 """What being watched costs a model on BentoML: the same service plain and watched, each by `bentoml serve`.
 
-python benchmarks/bench_bentoml.py [--seconds 3] [--blocks 3] [--connections 4] [--rows 1]
+python benchmarks/bench_bentoml.py [--seconds 3] [--blocks 3] [--connections 4] [--rows 1] [--rate 300]
 
 As bench_rayserve.py (see paired.py): rounds alternate plain, watched, watched, plain, on the same machine in one run.
 The monitors are `monitors: auto`, a service of their own, and count every row. The model is a logistic regression that

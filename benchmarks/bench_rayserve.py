@@ -1,6 +1,6 @@
 """What being watched costs a model on Ray Serve: the same application plain and instrumented, on one real cluster.
 
-python benchmarks/bench_rayserve.py [--seconds 3] [--blocks 3] [--connections 4] [--rows 1]
+python benchmarks/bench_rayserve.py [--seconds 3] [--blocks 3] [--connections 4] [--rows 1] [--rate 300]
 
 Rounds alternate plain, watched, watched, plain, so that noise and drift of the machine hit both alike; a client in a
 process of its own sends one request after the other on a few connections. The monitors are `monitors: auto` (quality,

@@ -33,6 +33,10 @@ def options_of(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--blocks", type=int, default=3, help="of four rounds")
     parser.add_argument("--connections", type=int, default=4)
     parser.add_argument("--rows", type=int, default=1, help="of a request")
+    parser.add_argument(
+        "--rate", type=float, default=0.0,
+        help="requests a second, on a timetable: latencies of a model with time to spare (default: as fast as it can)",
+    )  # fmt: skip
     return parser
 
 
@@ -65,7 +69,7 @@ def _measure(
 ) -> Round:
     before, others = sum(map(cpu, model)), sum(map(cpu, monitors))
     numbers = [str(number) for number in (options.seconds, options.connections, options.rows, columns)]
-    command = [sys.executable, str(CLIENT), url, *numbers, form]
+    command = [sys.executable, str(CLIENT), url, *numbers, form, str(options.rate)]
     said = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     time.sleep(PAUSE)  # what the tap and the monitors do a little later is part of what a request costs
     count = said["count"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.responses import Response
@@ -16,6 +17,13 @@ class Json(Response):
     def render(self, content: Any) -> bytes:
         text = json.dumps(json_number(content), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         return clean(text).encode()
+
+
+def answer(status: int, message: str, field: str | None = None, headers: Mapping[str, str] | None = None) -> Json:
+    body: dict[str, Any] = {"error": message}
+    if field is not None:
+        body["field"] = field
+    return Json(body, status, headers)
 
 
 def clean(text: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -17,7 +16,7 @@ from starlette.responses import Response
 from vedette.engine.capture import Undecodable
 from vedette.engine.explain.gateway import GatewayError
 from vedette.engine.service import BadRequest
-from vedette.http.answers import Json
+from vedette.http.answers import answer
 from vedette.store.database import StoreError
 
 logger = logging.getLogger("vedette.http")
@@ -34,13 +33,6 @@ class HttpError(Exception):
         self.status = status
         self.field = field
         self.headers = headers
-
-
-def answer(status: int, message: str, field: str | None = None, headers: Mapping[str, str] | None = None) -> Json:
-    body: dict[str, Any] = {"error": message}
-    if field is not None:
-        body["field"] = field
-    return Json(body, status, headers)
 
 
 def install(app: FastAPI) -> None:

@@ -9,7 +9,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from vedette.http.errors import answer
+from vedette.http.answers import answer
 
 
 def is_loopback(host: str) -> bool:

@@ -17,7 +17,6 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +25,9 @@ from vedette.config.reference import local_path
 from vedette.engine.bundle import Bundle, build_bundle
 from vedette.engine.bundle_faults import BundleError, placed
 from vedette.plugins import Registry, get_registry
+from vedette_bentoml.brief import Config, as_paths, key_of
 from vedette_specs.codec import CodecError, decode, encode
 
-Config = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 log = logging.getLogger("vedette.bentoml")
 FORMAT = 1
 SUFFIX = ".bundle"
@@ -52,10 +51,6 @@ def prepared(config: Config, registry: Registry | None = None) -> Bundle:
         return _fresh(file, paths, registry) or _made(file, paths, registry)
 
 
-def as_paths(config: Config) -> list[Path]:
-    return [Path(config)] if isinstance(config, str | os.PathLike) else [Path(path) for path in config]
-
-
 def bundle_file(paths: Sequence[Path]) -> Path:
     """Beside the first YAML, and of its name."""
     return paths[0].absolute().with_suffix(SUFFIX)
@@ -65,7 +60,7 @@ def _fresh(file: Path, paths: Sequence[Path], registry: Registry) -> Bundle | No
     """What the file holds, if it was made of these YAML files and of the reference as it is now."""
     try:
         said = decode(file.read_bytes())
-        if not isinstance(said, Mapping) or said.get("format") != FORMAT or said.get("key") != _key(paths):
+        if not isinstance(said, Mapping) or said.get("format") != FORMAT or said.get("key") != key_of(paths):
             return None
         bundle = Bundle.from_bytes(said["bundle"], registry, base=file.parent)
     except (OSError, CodecError):  # none yet, or a damaged one
@@ -85,7 +80,7 @@ def _made(file: Path, paths: Sequence[Path], registry: Registry) -> Bundle:
         bundle = build_bundle(loaded.plan, registry, loaded.reference)
     said = {
         "format": FORMAT,
-        "key": _key(paths),
+        "key": key_of(paths),
         "reference": _reference(loaded.plan.reference, file.parent),
         "bundle": bundle.to_bytes(),
     }
@@ -100,18 +95,6 @@ def _made(file: Path, paths: Sequence[Path], registry: Registry) -> Bundle:
             "serve once from a folder that can be written to, and ship that file with the YAML"
         ) from error
     return bundle
-
-
-def _key(paths: Sequence[Path]) -> str:
-    """Of what the bundle is made of, but for the reference. A file that cannot be read is told when it is loaded."""
-    digest = hashlib.sha256(version("vedette").encode())
-    for path in paths:
-        try:
-            data = path.read_bytes()
-        except OSError:
-            data = b""
-        digest.update(hashlib.sha256(data).digest())
-    return digest.hexdigest()
 
 
 def _reference(uri: str | None, folder: Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import httpx
 from starlette.types import Receive, Scope, Send
 
-from vedette.http.errors import answer
+from vedette.http.answers import answer
 from vedette.http.handing_on import HOP, Gone, TooLarge, climbs, read_body
 from vedette.http.loopback import LoopbackOnly
 from vedette_bentoml import graph

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from vedette.engine.run.runtime import Runtime
     from vedette.engine.service import Service
     from vedette.store.database import Store
-    from vedette_bentoml.bundles import Config
+    from vedette_bentoml.brief import Config
 
 log = logging.getLogger("vedette.bentoml")
 
@@ -23,7 +23,7 @@ def tap_settings(config: Config) -> tuple[TapSpec, str]:
     """`tap:` and `model.version` of the YAML. The defaults where it is wrong: `describe` tells what."""
     from vedette.config import ConfigError
     from vedette.config.loading import load_tap
-    from vedette_bentoml.bundles import as_paths
+    from vedette_bentoml.brief import as_paths
 
     try:
         settings, version = load_tap(as_paths(config))

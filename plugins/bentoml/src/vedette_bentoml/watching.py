@@ -12,21 +12,24 @@ import difflib
 import logging
 import os
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from vedette.config.plan import Plan, PoolSpec
-from vedette.engine.message import TapPlan
-from vedette.plugins import Registry, get_registry
+from vedette.config.plan import PoolSpec
 from vedette_bentoml import graph
-from vedette_bentoml.bundles import Config, prepared
+from vedette_bentoml.beside import Beside, Kind, side_service, workers
+from vedette_bentoml.brief import STARTED, Brief, Config, as_paths, inherited, leave
 from vedette_bentoml.front import Front
 from vedette_bentoml.graph import Neighbour
 from vedette_bentoml.names import PUBLIC, attribute, internal_secret
 from vedette_bentoml.notes import Noted
-from vedette_bentoml.pools import Beside, Explainers, Pool, side_service, workers
 from vedette_bentoml.tapping import Tapping
 from vedette_bentoml.transport import PoolTransport
 from vedette_bentoml.wrapping import wrap
+
+if TYPE_CHECKING:
+    from vedette.engine.bundle import Bundle
+    from vedette.plugins import Registry
 
 T = TypeVar("T")
 log = logging.getLogger("vedette.bentoml")
@@ -48,25 +51,28 @@ def watch(
     target = graph.check_service(service)
     if hasattr(target.inner, MARK):
         raise ValueError(f"watch: {target.name} is watched already")
-    registry = registry or get_registry()
-    bundle = prepared(config, registry)
-    names = chosen(target, bundle.plan, endpoint)
-    _warn(bundle.plan)
+    paths = as_paths(config)
+    load = cache(partial(_loaded, config, registry))
+    brief = inherited(paths)
+    if brief is None:
+        bundle = load()[1]
+        _warn(bundle.plan.pools)
+        brief = Brief.of(bundle)
+    names = chosen(target, brief.method, endpoint)
     internal_secret()  # made now, so that the processes that BentoML starts inherit it
-    beside = Beside(target, names[0], bundle, registry)
-    pools, explainers = _neighbours(target, beside)
-    wanted = TapPlan.of(bundle.plan, bundle.digest)
-    tapping = Tapping(lambda: PoolTransport(pools, wanted), bundle.plan.tap, bundle.plan.model_version or "")
+    leave(paths, brief)
+    pools, explainers = _neighbours(target, brief, Beside(target, names[0], brief.model, load))
+    tapping = Tapping(lambda: PoolTransport(pools, brief.wanted), brief.tap, brief.version)
     for name in names:
         wrap(graph.endpoint(target, name), tapping)
-    paths = [graph.path_of(target, graph.endpoint(target, name).route) for name in names]
-    target.add_asgi_middleware(Noted, tap=tapping, paths=paths)
+    routes = [graph.path_of(target, graph.endpoint(target, name).route) for name in names]
+    target.add_asgi_middleware(Noted, tap=tapping, paths=routes)
     front = Front(
         path=graph.path_of(target, PUBLIC),
         pool=pools["default"],
         explainers=next(iter(explainers.values()), None),
-        guarded=bool(bundle.plan.server.tokens),
-        max_body=bundle.plan.server.max_body,
+        guarded=brief.guarded,
+        max_body=brief.max_body,
     )
     target.mount_asgi_app(front, path=PUBLIC)
     setattr(target.inner, MARK, tapping)
@@ -74,11 +80,11 @@ def watch(
     return service
 
 
-def chosen(service: Any, plan: Plan, endpoint: str | Sequence[str] | None) -> list[str]:
-    """The endpoints that predict; ValueError naming those that there are."""
+def chosen(service: Any, method: str, endpoint: str | Sequence[str] | None) -> list[str]:
+    """The endpoints that predict; ValueError naming those that there are. method: capture.method."""
     there = list(service.apis)
-    if endpoint is None and plan.capture.method != "__call__":
-        endpoint = plan.capture.method
+    if endpoint is None and method != "__call__":
+        endpoint = method
     if endpoint is None:
         if len(there) != 1:
             raise ValueError(
@@ -97,18 +103,22 @@ def chosen(service: Any, plan: Plan, endpoint: str | Sequence[str] | None) -> li
     return names
 
 
-def _neighbours(service: Any, beside: Beside) -> tuple[dict[str, Neighbour], dict[str, Neighbour]]:
+def _loaded(config: Config, registry: Registry | None) -> tuple[Registry, Bundle]:
+    from vedette.plugins import get_registry
+    from vedette_bentoml.bundles import prepared
+
+    registry = registry or get_registry()
+    return registry, prepared(config, registry)
+
+
+def _neighbours(service: Any, brief: Brief, beside: Beside) -> tuple[dict[str, Neighbour], dict[str, Neighbour]]:
     """Services of the pools that count, and of those that explain, by the pools' names."""
-    plan = beside.plan
-    specs = {spec.name: spec for spec in plan.pools}
 
-    def started(kind: str, pool: str, role: type[Pool] | type[Explainers]) -> Neighbour:
-        made = side_service(beside, kind, specs.get(pool, PoolSpec(pool)), role)
-        return graph.start_beside(service, attribute(kind, pool), made)
+    def started(kind: Kind, spec: PoolSpec) -> Neighbour:
+        return graph.start_beside(service, attribute(kind, spec.name), side_service(beside, kind, spec))
 
-    pools = {name: started("pool", name, Pool) for name in plan.worker_pools}
-    explaining = dict.fromkeys(spec.pool for spec in plan.explainers)
-    return pools, {name: started("explain", name, Explainers) for name in explaining}
+    pools = {spec.name: started("pool", spec) for spec in brief.pools}
+    return pools, {spec.name: started("explain", spec) for spec in brief.explaining}
 
 
 def _hook(service: Any, tapping: Tapping, front: Front, beside: Sequence[Neighbour]) -> None:
@@ -131,11 +141,11 @@ def _hook(service: Any, tapping: Tapping, front: Front, beside: Sequence[Neighbo
     graph.add_hooks(service, start, stop)
 
 
-def _warn(plan: Plan) -> None:
+def _warn(pools: Sequence[PoolSpec]) -> None:
     """Once, by the process that starts the others."""
-    if "BENTOML_RUNNER_MAP" in os.environ:
+    if STARTED in os.environ:
         return
-    for spec in plan.pools:
+    for spec in pools:
         if spec.min_replicas != spec.max_replicas or spec.min_replicas == 0:
             log.warning(
                 "pools.%s.replicas: BentoML's workers are fixed: {min: %d, max: %d} means %d here",

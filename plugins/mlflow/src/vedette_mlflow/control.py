@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Mount
 
-from vedette.http.errors import answer
+from vedette.http.answers import answer
 
 if TYPE_CHECKING:
     from vedette.engine.capture.exchange import App, Receive, Scope, Send

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 from starlette.responses import Response
 
-from vedette.http.errors import answer
+from vedette.http.answers import answer
 from vedette.http.handing_on import HOP, Gone, TooLarge, climbs, read_body
 from vedette.http.loopback import LoopbackOnly
 from vedette_mlflow.control import PREFIX
