@@ -23,7 +23,8 @@ from vedette_specs.batch import Batch, concat
 
 Mint = Callable[[], str]
 Store = Callable[[Shipment], None]
-_SLICE = 64  # calls decoded between two chances for the model's threads to run
+_TURN = 0.0002  # seconds of decoding between two pauses: a thread of the model that wakes meanwhile waits for one,
+_PAUSE = 0.00005  # where it would wait for sys.getswitchinterval() (5 ms) otherwise; sleep(0) lets few others in
 _CHUNK = 4096  # offers frozen together
 
 
@@ -83,10 +84,11 @@ class Capturing:
     def _batches(self, items: list[Offered], plan: TapPlan) -> Iterator[Batch]:
         calls: dict[tuple[Any, ...], list[Rows]] = {}
         ready: dict[tuple[Any, ...], list[Batch]] = {}
-        lag = 0.0
-        for i, (item, _, _, low, arrival) in enumerate(items):
-            if i % _SLICE == _SLICE - 1:
-                time.sleep(0)
+        lag, turn = 0.0, time.perf_counter()
+        for item, _, _, low, arrival in items:
+            if time.perf_counter() - turn > _TURN:
+                time.sleep(_PAUSE)
+                turn = time.perf_counter()
             if isinstance(item, Batch):
                 batch = self._complete(item, plan, arrival)
                 ready.setdefault(_layout(batch), []).append(batch)
