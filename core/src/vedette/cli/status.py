@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vedette.engine.label_facts import LabelFacts
+from vedette.engine.reasons import reasons_of, unreliable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -128,7 +129,7 @@ def _row(monitor: Mapping[str, Any], firing: bool, now: float) -> list[str]:
         return [*head, "-", "-", "-"]
     scalars = [(name, value) for name, value in latest["values"].items() if not isinstance(value, Mapping)]
     values = ", ".join(f"{name} {_figure(value)}" for name, value in scalars[:MAX_VALUES])
-    if latest["status"] != "ok":
+    if latest["status"] != "ok" or unreliable(latest["details"]):
         values = f"{values} ({no_value(latest)})" if values else no_value(latest)
     if (facts := LabelFacts.of(latest)) is not None:
         values += f"; {facts}"
@@ -137,10 +138,10 @@ def _row(monitor: Mapping[str, Any], firing: bool, now: float) -> list[str]:
 
 
 def no_value(result: Mapping[str, Any]) -> str:
-    """A result's status, with the reason where it says one."""
-    from vedette.engine.reasons import reasons_of
-
+    """A result's status, with the reason where it says one; of one that is ok, what is wrong with some values."""
     reasons = reasons_of(result["details"])
+    if result["status"] == "ok":
+        return ", ".join(reasons)
     return f"{result['status']}: {', '.join(reasons)}" if reasons else str(result["status"])
 
 

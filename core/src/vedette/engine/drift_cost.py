@@ -12,7 +12,7 @@ from vedette.config import rules
 from vedette.config.faults import did_you_mean
 from vedette.config.plan import Plan
 from vedette.config.rules_tree import Value
-from vedette.engine.reduce.alerts import pick
+from vedette.engine.reduce import alerts
 from vedette.store import results
 from vedette.store.results import StoredResult
 from vedette_specs import Floats
@@ -138,7 +138,7 @@ def _known(connection: Connection, plan: Plan, name: Value, window: str) -> list
     monitor, value = name.path
     found = results.query(connection, plan.model, monitor, window, "", limit=100_000, mature=True)
     fine = [result for result in found if result.status == "ok"]
-    pairs = [(result, pick(result.body["values"], value, name.column)) for result in fine]
+    pairs = [(result, alerts.known(result, value, name.column)) for result in fine]
     known = [(result, number) for result, number in pairs if number is not None]
     if not known:
         raise ValueError(f"{name.text()} is known of no window{_why_unknown(name, window, len(found), fine)}")

@@ -15,6 +15,7 @@ from vedette.config.plan import AlertSpec
 from vedette.engine.bundle import Bundle
 from vedette.engine.change_points.watching import Watch
 from vedette.engine.events import event_id, seed_of
+from vedette.engine.reasons import unreliable
 from vedette.engine.reduce.stale import NO_DATA, lasts_until
 from vedette.engine.reduce.telling import announce, resolve
 from vedette.store import results
@@ -39,9 +40,9 @@ class ResultScope:
     def value(self, path: Path, column: str | None) -> float | None:
         monitor, name = self._split(path)
         result = self.found.get(monitor)
-        if result is None or result.status != "ok":
+        if result is None:
             return None
-        found = pick(result.body["values"], name, column)
+        found = known(result, name, column)
         if found is not None:
             self.read.append(found)
         return found
@@ -62,13 +63,20 @@ class ResultScope:
             self.connection, result.model, monitor, result.window, result.segment,
             since=oldest, until=then, series=result.series, limit=1,
         )  # fmt: skip
-        return pick(earlier[0].body["values"], name, column) if earlier and earlier[0].status == "ok" else None
+        return known(earlier[0], name, column) if earlier else None
 
     def no_data(self, seconds: float) -> bool | None:
         return self.silence(seconds)
 
     def _split(self, path: Path) -> tuple[str, str]:
         return (path[0], path[1]) if len(path) == 2 else (self.home, path[0])
+
+
+def known(result: StoredResult, name: str, column: str | None) -> float | None:
+    """A result's value that may be acted on; None where it has none, or stands on too few rows or labels."""
+    if result.status != "ok" or name in unreliable(result.body["details"]):
+        return None
+    return pick(result.body["values"], name, column)
 
 
 def pick(values: Mapping[str, Any], name: str, column: str | None) -> float | None:

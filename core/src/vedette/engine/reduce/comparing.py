@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
 from vedette.config.plan import CompareSpec
+from vedette.engine.reasons import unreliable
 from vedette.engine.reduce.evaluate import Evaluator, Judge
 from vedette.engine.reduce.jackknife import Estimate, Key, estimate
 from vedette.engine.reduce.windows import Span, join_all
@@ -37,27 +38,35 @@ class Beside:
             return found
         one, other, theirs = self.evaluator(segment), self.evaluator(base), spans(base)
         whole = join_all(theirs, other.merge)
-        status = "no rows" if whole is None else self.judge.result(other, whole).status
-        told: dict[str, Any] = {"base": base, "status": status}
+        beside = None if whole is None else self.judge.result(other, whole)
+        told: dict[str, Any] = {"base": base, "status": "no rows" if beside is None else beside.status}
         values: dict[str, Any] = {}
-        if found.status == status == "ok":
-            values, rest = compared(spans(segment), theirs, one, other, self.compare.level)
+        if beside is not None and found.status == beside.status == "ok":
+            few = unreliable(found.details) | unreliable(beside.details)
+            values, rest = compared(spans(segment), theirs, one, other, self.compare.level, few)
             told |= rest
         return replace(found, values={**found.values, **values}, details={**found.details, "compared": told})
 
 
 def compared(
-    mine: Sequence[Span], base: Sequence[Span], one: Evaluator, other: Evaluator, level: float
+    mine: Sequence[Span],
+    base: Sequence[Span],
+    one: Evaluator,
+    other: Evaluator,
+    level: float,
+    without: Set[str] = frozenset(),
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """(values `<name>_difference`, `_difference_low`, `_difference_high`; details).
 
     The interval is Student's with Welch's degrees of freedom, the variance of each side the one that `estimate` finds.
-    `details.no_interval`: why a difference has none.
+    without: names of values that are not compared.  `details.no_interval`: why a difference has none.
     """
     a, b = estimate(mine, one, level), estimate(base, other, level)
     out: dict[str, Any] = {}
-    without: dict[str, Any] = {}
+    lacking: dict[str, Any] = {}
     for key, value in a.values.items():
+        if key[0] in without:
+            continue
         theirs = b.values.get(key)
         difference = None if theirs is None else value - theirs
         lacks = {side: why for side, found in (("segment", a), ("base", b)) if (why := found.lacks(key))}
@@ -65,10 +74,10 @@ def compared(
         for suffix, number in (("", difference), ("_low", low), ("_high", high)):
             _put(out, f"{key[0]}_difference{suffix}", key[1], number)
         if difference is not None and lacks:
-            _put(without, key[0], key[1], lacks)
+            _put(lacking, key[0], key[1], lacks)
     n = sum(span.labelled or span.rows for span in base)
     details = {"level": level, "n": n, "blocks": [a.blocks, b.blocks]}
-    return out, {**details, "no_interval": without} if without else details
+    return out, {**details, "no_interval": lacking} if lacking else details
 
 
 def _put(into: dict[str, Any], name: str, column: str | None, item: Any) -> None:

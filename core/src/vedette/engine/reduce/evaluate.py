@@ -9,13 +9,14 @@ from typing import Any
 from vedette.config.plan import ComponentSpec, LabelsSpec, MonitorSpec, WindowSpec
 from vedette.engine.bundle import Bundle
 from vedette.engine.events import seed_of
+from vedette.engine.reasons import INSUFFICIENT
 from vedette.engine.reduce.windows import Span
 from vedette_specs.codec import decode
 from vedette_specs.components import Folded, Memory, Metric, ResultContext, Tick
 from vedette_specs.results import Result, Status, json_number
 
 NO_REFERENCE = {"reason": "no reference"}
-_RANK = {"ok": 0, "immature": 1, "insufficient": 2}
+_WORST_FIRST: tuple[Status, ...] = ("immature", "ok")
 
 
 class ComponentFailed(RuntimeError):
@@ -53,26 +54,38 @@ class Evaluator:
         return scaled
 
     def result(self, span: Span, window: str, start: float, end: float, revision: int) -> Result:
-        """The monitor's result on a merged span of ticks."""
+        """The monitor's result on a merged span of ticks.
+
+        A metric that has too few rows says nothing of the others: the result is `insufficient` where all of them are,
+        and names the values that are not to be relied on (`details.insufficient`) where some are.
+        """
         seed = seed_of(self.spec.name, window, self.segment, end)
         ctx = ResultContext(window, self.segment, revision, start, end, seed)
         values: dict[str, Any] = {}
         details: dict[str, Any] = {}
-        status: Status = "ok"
+        known: set[Status] = set()
+        few: list[str] = []
         for part in self.spec.components:
             component = self.component(part)
             if component is None:
-                details[part.alias], status = NO_REFERENCE, "insufficient"
+                details[part.alias] = NO_REFERENCE
+                few.append(part.alias)
                 continue
             state = span.states.get(part.alias)
             found = self.guard(component.result, component.create() if state is None else state, ctx)
-            values.update(part.named(found.values))
+            named = part.named(found.values)
+            values.update(named)
             body = {k: v for k, v in found.to_json().items() if k not in ("values", "n", "status")}
             if rest := {**body.pop("details", {}), **body}:
                 details[part.alias] = rest
-            status = max(status, found.status, key=_RANK.__getitem__)
-        n = span.labelled if span.labelled else span.rows
-        return Result(values, n, status, details)
+            if found.status == "insufficient":
+                few += named
+            else:
+                known.add(found.status)
+        if known and few:
+            details[INSUFFICIENT] = few
+        status: Status = next((one for one in _WORST_FIRST if one in known), "insufficient")
+        return Result(values, span.labelled if span.labelled else span.rows, status, details)
 
     def shares(self, span: Span) -> dict[str, Any]:
         """Of how many rows the values that are shares of rows are, under the names that they have in results."""
