@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from vedette.config.plan import PoolSpec
 from vedette_bentoml import graph
-from vedette_bentoml.beside import Beside, Kind, side_service, workers
+from vedette_bentoml.beside import Beside
 from vedette_bentoml.brief import STARTED, Brief, Config, as_paths, inherited, leave
 from vedette_bentoml.front import Front
 from vedette_bentoml.graph import Neighbour
 from vedette_bentoml.names import PUBLIC, attribute, internal_secret
 from vedette_bentoml.notes import Noted
+from vedette_bentoml.sides import Kind, side_service, workers
 from vedette_bentoml.tapping import Tapping
 from vedette_bentoml.transport import PoolTransport
 from vedette_bentoml.wrapping import wrap
