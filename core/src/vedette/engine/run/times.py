@@ -31,7 +31,7 @@ def seconds_of(values: Any, n: int) -> Floats:
     wrong = np.flatnonzero(~((found >= 0.0) & (found < LATEST)))
     if len(wrong):
         given = array if found.ndim == 0 else array[wrong[0]]
-        hint = "; are these milliseconds?" if np.ravel(found)[wrong[0]] >= LATEST else ""
+        hint = "; are these milliseconds?" if LATEST <= np.ravel(found)[wrong[0]] < np.inf else ""
         raise ValueError(f"time: row {wrong[0]} is {str(given)[:60]!r}{hint}; allowed: {ALLOWED}")
     return np.broadcast_to(found, (n,)).copy()
 
