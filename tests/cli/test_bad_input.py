@@ -235,6 +235,19 @@ def test_a_replay_of_a_rule_that_names_nothing_tells_the_place(flats: Path) -> N
     assert said("replay", "monitors.yaml", "live.csv").startswith("monitors.yaml:8:62: alert 'errors'")
 
 
+def test_a_metric_that_cannot_measure_the_reference_is_told_at_its_place(flats: Path) -> None:
+    two = YAML.replace("TASK", "regression").replace("missing_rate]", "{use: entropy, columns: [size]}]")
+    two = two.replace("size: numeric", "size: numeric, town: category").replace(
+        ", alert: overall_missing_rate > 0.5", ""
+    )
+    (flats / "monitors.yaml").write_text(two)
+    pd.read_csv("reference.csv").assign(town="Rome").to_csv("reference.csv", index=False)
+    found = said("check", "monitors.yaml", "--no-costs")
+    assert found.startswith(
+        "monitors.yaml:8:28: 'errors' cannot measure the reference: frequencies: column 'size' is numeric"
+    )
+
+
 def test_notes_are_told_and_are_no_faults(flats: Path) -> None:
     (flats / "monitors.yaml").write_text(YAML.replace("TASK", "regression").replace("rate],", "rate], by: town,"))
     cli = typer.Typer()

@@ -368,3 +368,34 @@ def test_what_is_no_time_is_refused_and_nothing_is_logged(session: Session, time
         session.log(frame(2, 1), time=time)
     session.finish()
     assert session.service.monitors()[0]["rows"] == 0
+
+
+@pytest.mark.parametrize(
+    ("filters", "problem"),
+    [
+        ({"monitor": "drfit"}, "monitor: 'drfit' is not declared; there are: drift, outliers, performance, regions"),
+        ({"window": "minut"}, "window: there is no window 'minut'; did you mean 'minute'?"),
+        ({"monitor": "drift", "window": "minute"}, "window: there is no window 'minute' of 'drift'; allowed: 200 rows"),
+        ({"segment": "regoin=eu"}, "segment: there is no segment 'regoin=eu'; they are of the form region=..."),
+        ({"monitor": "stats", "segment": "region=eu"}, "of 'stats'; there are none; leave it out"),
+        ({"since": "yesterday"}, "since: 'yesterday' is no time; allowed: seconds since the epoch, ISO 8601"),
+        ({"until": float("nan")}, "until: 'nan' is no time"),
+        ({"limit": 0}, "limit: '0' is no number of results; allowed: whole numbers from 1"),
+        ({"limit": "10"}, "limit: '10' is no number of results"),
+        ({"limit": True}, "limit: 'True' is no number of results"),
+    ],
+)
+def test_a_filter_of_results_that_is_wrong_is_told(session: Session, filters: Any, problem: str) -> None:
+    with pytest.raises(BadRequest) as caught:
+        session.results(**filters)
+    assert problem in str(caught.value)
+
+
+def test_results_since_a_time_in_any_form_and_of_segments_to_come(session: Session) -> None:
+    log_all(session)
+    session.finish()
+    until = pd.Timestamp(START + 120.0, unit="s", tz="UTC")
+    early = list(session.results("stats", until=START + 120.0))
+    assert early
+    assert list(session.results("stats", until=until)) == list(session.results("stats", until=str(until))) == early
+    assert list(session.results("regions", segment="region=mars")) == []

@@ -15,6 +15,7 @@ from vedette.engine.explain.explaining import CannotExplain, Explaining
 from vedette.engine.frames import Results
 from vedette.engine.message import TapPlan
 from vedette.engine.naming import ID
+from vedette.engine.result_filters import check_limit, check_names, moment
 from vedette.engine.run.times import LATEST
 from vedette.store import counters, jobs, keys, labels, leases, panes, predictions, results, series
 from vedette.store.database import Store
@@ -75,16 +76,18 @@ class Service:
 
     def results(
         self, monitor: str | None = None, window: str | None = None, segment: str | None = None,
-        since: float | None = None, until: float | None = None, limit: int = 1000,
+        since: Any = None, until: Any = None, limit: int = 1000,
     ) -> Results:  # fmt: skip
-        """Results, oldest first; BadRequest for a monitor that is not declared and has no results."""
+        """Results, oldest first. since, until: of the windows' ends; seconds, datetimes, or ISO 8601.
+
+        BadRequest for what is no time or limit, Unknown for a name that is neither declared nor that of a result.
+        """
+        begin, end = moment("since", since), moment("until", until)
+        check_limit(limit)
         with self.store.read() as connection:
-            if monitor is not None and not any(m.name == monitor for m in self.plan.monitors):
-                known = {s.monitor for s in series.all_series(connection, self.model)}
-                if monitor not in known:
-                    names = ", ".join(sorted({m.name for m in self.plan.monitors}))
-                    raise BadRequest("monitor", f"{monitor!r} is not declared; there are: {names}")
-            found = results.query(connection, self.model, monitor, window, segment, since, until, limit=limit)
+            found = results.query(connection, self.model, monitor, window, segment, begin, end, limit=limit)
+            if not found:
+                check_names(connection, self.plan, monitor, window, segment)
         return Results([item.to_json() for item in found])
 
     def alerts(self, live: bool = False, since: float | None = None, limit: int = 1000) -> list[dict[str, Any]]:

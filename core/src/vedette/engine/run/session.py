@@ -190,9 +190,15 @@ class Session:
         while self._jobs.step():
             pass
 
-    def results(self, monitor: str | None = None, **filters: Any) -> Results:
-        """Results, oldest first; filters: window, segment, since, until, limit."""
-        return self.service.results(monitor, **filters)
+    def results(
+        self, monitor: str | None = None, *, window: str | None = None, segment: str | None = None,
+        since: Any = None, until: Any = None, limit: int = 1000,
+    ) -> Results:  # fmt: skip
+        """The latest `limit` results, oldest first. since, until: times, as in `log`, of their windows' ends.
+
+        BadRequest, with what there is, for a monitor, window or segment that there is not.
+        """
+        return self.service.results(monitor, window, segment, since, until, limit)
 
     def alerts(self, live: bool = False) -> list[dict[str, Any]]:
         return self.service.alerts(live)
