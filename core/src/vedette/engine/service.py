@@ -98,21 +98,23 @@ class Service:
             changes = results.alert_history(connection, self.model, since, limit)
         return [{"acknowledged": None, "silenced": None, **body} for body in changes]
 
-    def feedback(self, items: Sequence[Mapping[str, Any]]) -> int:
+    def feedback(self, items: Sequence[Mapping[str, Any]], arrived: float | None = None) -> int:
         """Store labels to be joined; returns how many are new. All or none: BadRequest names the item and field.
 
         An item is {"id", "labels": [one a row of the request]} or {"id", "row" (0), "label"}, with optional
         "annotator" and "time" (seconds since the epoch). Where `labels.join` is a column, "id" is the key of one row.
+        arrived: the time of those that say none, which is now; infinite in a replay, where nobody knows it.
         """
         with self.store.read() as connection:  # nobody waits while a long request is read
             now = self.store.now(connection)
-        rows = [row for i, item in enumerate(items) for row in self._label_rows(item, i, now)]
+        unsaid = now if arrived is None else arrived
+        rows = [row for i, item in enumerate(items) for row in self._label_rows(item, i, unsaid)]
         if len(rows) > MAX_LABELS:
             raise BadRequest("labels", f"{len(rows)} labels in one request; at most {MAX_LABELS} are taken")
         with self.store.write() as connection:
             return labels.add(connection, self.model, labels.unknown(connection, self.model, rows), now)
 
-    def _label_rows(self, item: Mapping[str, Any], position: int, now: float) -> list[dict[str, Any]]:
+    def _label_rows(self, item: Mapping[str, Any], position: int, unsaid: float) -> list[dict[str, Any]]:
         at = f"[{position}]"
         if not isinstance(item, Mapping):
             raise BadRequest(at, "an item of feedback is an object with `id` and `labels` or `label`")
@@ -138,8 +140,8 @@ class Service:
         if join != ID and (first or len(values) != 1):
             field = "row" if first else "labels"
             raise BadRequest(f"{at}.{field}", f"labels.join is {join!r}, so `id` names one row: give its `label` only")
-        time = item.get("time", now)
-        if not isinstance(time, int | float) or isinstance(time, bool) or not 0 <= time < LATEST:
+        time = item.get("time", unsaid)
+        if "time" in item and (not isinstance(time, int | float) or isinstance(time, bool) or not 0 <= time < LATEST):
             raise BadRequest(f"{at}.time", f"{time!r} is not a time in seconds since the epoch, from 1970 to 2200")
         annotator = item.get("annotator", "")
         if not isinstance(annotator, str) or len(annotator) > 128:

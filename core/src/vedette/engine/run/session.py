@@ -110,7 +110,7 @@ class Session:
             else:
                 self.tap.offer_batch(batch)
         found = [str(item) for item in batch.ids]
-        self.service.feedback(items)
+        self.service.feedback(items, self._arrived())
         return found
 
     def _own_labels(self, batch: Batch, labels: Any) -> list[dict[str, Any]]:
@@ -123,8 +123,8 @@ class Session:
         pairs = zip(keys, given, batch.times.tolist(), strict=True)
         if any(key is None for key in keys):
             raise ValueError(f"labels: labels.join is {join!r}, and some rows have none")
-        # a key's latest prediction before the label is meant: this one, though others may be on their way
-        return [{"id": str(k), "label": value} | ({} if join == ID else {"time": at}) for k, value, at in pairs]
+        # known already when the row was predicted; of a key, the label means this prediction, none on its way
+        return [{"id": str(k), "label": value, "time": at} for k, value, at in pairs]
 
     def _batch(
         self, X: Any, prediction: Any, probabilities: Any, ids: Any, time: Any, attributes: Mapping[str, Any]
@@ -166,9 +166,14 @@ class Session:
         """
         extra = {} if time is None else {"time": float(seconds_of(time, 1)[0])}
         pairs = zip(ids, _column(labels, len(ids), "labels"), strict=True)
-        return self.service.feedback(
-            [{"id": i, "row": row, "label": _plain(v), "annotator": annotator, **extra} for i, v in pairs]
-        )
+        items = [{"id": i, "row": row, "label": _plain(v), "annotator": annotator, **extra} for i, v in pairs]
+        return self.service.feedback(items, self._arrived())
+
+    def _arrived(self) -> float | None:
+        """The time of labels that come now and say none: with event_time that of the last row; None is the store's."""
+        if self.feed is None:
+            return None
+        return self.feed.latest if np.isfinite(self.feed.latest) else np.inf
 
     def flush(self, timeout: float = 30.0) -> None:
         """The tap is drained, labels are joined, closed ticks are evaluated, explain jobs are answered."""
