@@ -258,3 +258,32 @@ def test_notes_are_told_and_are_no_faults(flats: Path) -> None:
     assert "note: monitors.yaml:8:41: by: 'town' is neither a feature" in done.stderr
     body = json.loads(CliRunner().invoke(cli, ["check", "monitors.yaml", "--no-costs", "--json"]).stdout)
     assert [(note["line"], note["column"]) for note in body["notes"]] == [(8, 41)]
+
+
+def test_a_replay_tells_what_its_file_lacks(flats: Path) -> None:
+    (flats / "monitors.yaml").write_text(
+        YAML.replace("TASK", "regression") + "  losses: {metrics: [mae], window: 100 rows}\n"
+        "  answers: {metrics: [moments], of: prediction, window: 100 rows}\n"
+    )
+    cli = typer.Typer()
+    cli.callback()(lambda: None)
+    replay.register(cli)
+
+    def told(file: str) -> list[str]:
+        done = CliRunner().invoke(cli, ["replay", "monitors.yaml", file, "--json"])
+        assert done.exit_code == 0, done.output
+        notes: list[str] = json.loads(done.stdout)["notes"]
+        assert all(f"note: {note}" in done.stderr for note in notes)
+        return notes
+
+    lacks = "live.csv has no column 'prediction': losses.mae, answers.moments will have no values"
+    assert told("live.csv") == [lacks]
+    changed(prediction=1.0)
+    assert told("live.csv") == []
+    pd.read_csv("live.csv").drop(columns="price").to_csv("live.csv", index=False)
+    (note,) = told("live.csv")
+    assert note.startswith(
+        "live.csv has no label column 'price', and no file of labels is given (--labels): losses.mae"
+    )
+    pd.read_csv("live.csv")[:0].to_csv("none.csv", index=False)
+    assert told("none.csv") == ["none.csv has no rows: there is nothing to replay"]

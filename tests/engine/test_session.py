@@ -251,6 +251,7 @@ def test_nothing_logged_is_no_error(config: Path) -> None:
         ({"X": pd.DataFrame({"age": [1.0]})}, "hours"),
         ({"prediction": ["a"] * 2}, "prediction: 2 values for 3 rows"),
         ({"ids": ["a"]}, "ids: 1 values for 3 rows"),
+        ({"attributes": {"region": ["eu"]}}, "attributes: 'region': 1 values for 3 rows"),
         ({"probabilities": np.ones((3, 3))}, "probabilities: 3 columns for 2 classes"),
         (
             {"probabilities": [[0.5, 0.5], [3.0, -2.0], [1, 0]]},
@@ -399,3 +400,11 @@ def test_results_since_a_time_in_any_form_and_of_segments_to_come(session: Sessi
     assert early
     assert list(session.results("stats", until=until)) == list(session.results("stats", until=str(until))) == early
     assert list(session.results("regions", segment="region=mars")) == []
+
+
+@pytest.mark.parametrize("config", [{"version": 1}, 5, None, [], [1], ["monitors.yaml", None]])
+def test_a_session_of_what_is_no_file(config: Any) -> None:
+    with pytest.raises(
+        TypeError, match=r"no configuration; allowed: the path of a monitors\.yaml, several of them, or"
+    ):
+        vedette.Session(config)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vedette.cli.logged_notes import notes_of, tell
 from vedette.cli.replay_tables import shown_time
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def tune(
     history = History(float(rows.times.min()), float(rows.times.max()), len(rows))
     history.check(budget)
     items = read_labels(labels, plan, registry) if labels is not None else []
+    tell(notes_of(data, rows, bool(items), plan, registry))
     recorder = Recorder.of(plan.rules)
     bundle = replace(build_loaded(loaded), judging=recorder)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time as clocks
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -141,7 +141,7 @@ class Session:
             texts[:] = [str(item) for item in _column(ids, n, "ids")]
             changes["ids"] = texts
         changes["times"] = seconds_of(clocks.time() if time is None else time, n)
-        changes["attributes"] = {k: _attribute(v, n) for k, v in attributes.items()} | dict(batch.attributes)
+        changes["attributes"] = {k: _attribute(k, v, n) for k, v in attributes.items()} | dict(batch.attributes)
         new_id = self.tap.new_id if self.feed is None else self.feed.new_id
         return identified(batch.replace(**changes), new_id)
 
@@ -240,10 +240,23 @@ def _load(config: Any, registry: Registry, reference: Any) -> tuple[Plan, Batch 
     else:
         from vedette.config.loading import load_all
 
-        paths = [config] if isinstance(config, str | os.PathLike) else list(config)
-        loaded = load_all([Path(p) for p in paths], registry=registry)
+        paths = _paths(config)
+        loaded = load_all(paths, registry=registry)
         plan, rows = loaded.plan, loaded.reference
     return plan, rows if reference is None else as_batch(reference, plan.schema), loaded
+
+
+def _paths(config: Any) -> list[Path]:
+    """TypeError for what names no file."""
+    allowed = "the path of a monitors.yaml, several of them, or a Plan (vedette.config.load_text makes one of a text)"
+    if isinstance(config, str | os.PathLike):
+        return [Path(config)]
+    several = list(config) if isinstance(config, Iterable) and not isinstance(config, Mapping) else []
+    if not several or not all(isinstance(item, str | os.PathLike) for item in several):
+        raise TypeError(
+            f"config: {repr(config)[:60]} is a {type(config).__name__}, no configuration; allowed: {allowed}"
+        )
+    return [Path(item) for item in several]
 
 
 def _column(values: Any, n: int, name: str) -> list[Any]:
@@ -253,9 +266,9 @@ def _column(values: Any, n: int, name: str) -> list[Any]:
     return found
 
 
-def _attribute(value: Any, n: int) -> Column:
+def _attribute(name: str, value: Any, n: int) -> Column:
     many = isinstance(value, list | tuple | np.ndarray) or hasattr(value, "to_numpy")
-    return category(_column(value, n, "attributes") if many else [value] * n)
+    return category(_column(value, n, f"attributes: {name!r}") if many else [value] * n)
 
 
 def _plain(value: Any) -> Any:
