@@ -104,14 +104,11 @@ def _between(rows: Batch, data: Path, since: str | None, until: str | None) -> B
 
 
 def _time(name: str, text: str | None) -> float | None:
-    from vedette.engine.run.times import iso_seconds
+    from vedette.engine.run.times import text_seconds
 
     if text is None:
         return None
-    try:
-        found = float(text)
-    except ValueError:
-        found = iso_seconds(text)
+    found = text_seconds(text)
     if not math.isfinite(found):
         raise ValueError(f"{name}: {text!r} is no time; allowed: seconds since the epoch, or ISO 8601")
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from vedette.config.files import BadReference
 from vedette.config.plan import Plan
 from vedette.config.reference import ReferenceHook, check_columns, fit_reference, read_columns
-from vedette.engine.run.times import LATEST
+from vedette.engine.run.times import LATEST, column_seconds
 from vedette_specs.batch import Batch
 from vedette_specs.columns import Column, category, make_column
 from vedette_specs.convert import label_column
@@ -174,7 +174,7 @@ def _times(values: Any, n: int) -> np.ndarray[Any, np.dtype[np.float64]]:
         return np.arange(n) / RATE
     column = _column("time", values)
     texts = None if column.kind == "numeric" else column.strings()
-    times = np.asarray(column.values, dtype=np.float64) if texts is None else _parsed(texts)
+    times = np.asarray(column.values, dtype=np.float64) if texts is None else column_seconds(list(texts))
     wrong = np.flatnonzero(~((times >= 0.0) & (times < LATEST)))
     if len(wrong):
         row = int(wrong[0])
@@ -186,16 +186,3 @@ def _times(values: Any, n: int) -> np.ndarray[Any, np.dtype[np.float64]]:
             f"allowed: seconds since the epoch or ISO 8601, from 1970 to 2200"
         )
     return times
-
-
-def _parsed(texts: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Seconds since the epoch; NaN for what is no time."""
-    import pandas as pd
-
-    parsed = pd.to_datetime(pd.Series(list(texts), dtype=object), utc=True, format="ISO8601", errors="coerce")
-    seconds = parsed.astype("datetime64[us, UTC]").astype("int64").to_numpy() / 1e6
-    found = np.where(parsed.isna().to_numpy(), np.nan, seconds)
-    for row in np.flatnonzero(np.isnan(found)):  # numbers, in a column that holds a text somewhere
-        with suppress(TypeError, ValueError):
-            found[row] = float(texts[row])
-    return found
