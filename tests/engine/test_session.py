@@ -392,6 +392,20 @@ def test_a_filter_of_results_that_is_wrong_is_told(session: Session, filters: An
     assert problem in str(caught.value)
 
 
+def test_windows_that_are_known_before_they_have_results(session: Session) -> None:
+    assert list(session.results("outliers", window="tick")) == []
+    assert list(session.results(window="tick")) == []
+    assert list(session.results("stats", window="minute")) == []
+    with pytest.raises(BadRequest, match="there is no window 'tick' of 'stats'; allowed: minute"):
+        session.results("stats", window="tick")
+
+
+def test_a_session_without_monitors_has_no_results(config: Path) -> None:
+    config.write_text(YAML.partition("monitors:")[0] + "monitors: {}\n")
+    with vedette.Session(config, settings=FAST) as session:
+        assert list(session.results()) == []
+
+
 def test_results_since_a_time_in_any_form_and_of_segments_to_come(session: Session) -> None:
     log_all(session)
     session.finish()

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from vedette.config.alerting import TICKS
 from vedette.config.faults import did_you_mean
 from vedette.config.plan import Plan
 from vedette.engine.bad_request import BadRequest, Unknown
@@ -37,12 +38,15 @@ def check_names(
 ) -> None:
     """Unknown for a name that is neither declared nor that of a result."""
     declared = [spec for spec in plan.monitors if monitor in (None, spec.name)]
-    if not declared and monitor not in {s.monitor for s in series.all_series(connection, plan.model)}:
+    before = {s.monitor for s in series.all_series(connection, plan.model)}
+    if monitor is not None and not declared and monitor not in before:
         names = ", ".join(sorted(spec.name for spec in plan.monitors))
         raise Unknown("monitor", f"{monitor!r} is not declared; there are: {names}")
     of = "" if monitor is None else f" of {monitor!r}"
     if window is not None:
-        windows = {w.name for spec in declared for w in spec.windows} | results.windows(connection, plan.model, monitor)
+        known = (w.name for spec in declared for w in spec.windows)
+        ticks = {TICKS} if any(not spec.windows for spec in declared) else set()
+        windows = {*known, *ticks} | results.windows(connection, plan.model, monitor)
         if window not in windows:
             raise Unknown("window", f"there is no window {window!r}{of}{did_you_mean(str(window), windows)}")
     if not segment or segment == OTHER or any(may_be_segment(str(segment), spec.by) for spec in declared):
