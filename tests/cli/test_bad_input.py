@@ -143,6 +143,62 @@ def test_columns_of_labels(flats: Path, text: str, problem: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("content", "sent", "replayed"),
+    [
+        (b"", "cannot be read: No columns to parse from file", "cannot be read: Empty CSV file"),
+        (
+            b"id,label\nr0,1\nr1,2,3\n",
+            "cannot be read: Expected 2 fields in line 3, saw 3",
+            "Row #3: Expected 2 columns",
+        ),
+        (b"id,label\nr0,1\nr\xe9,2\n", "line 3 is not UTF-8: it holds the byte 0xe9", "line 3 is not UTF-8"),
+        (b"id,label,\xe9\nr0,1,2\n", "line 1 is not UTF-8: it holds the byte 0xe9", "line 1 is not UTF-8"),
+        (
+            b'id,label\nr0,1\nr1,"2\nr2,3\n',
+            "cannot be read: EOF inside string starting at row 2",
+            "row 2 holds '2\\nr2",
+        ),
+        (b"id,label,time\nr0,1,5\nr1,2,inf\n", "row 2 holds 'inf'; allowed: seconds", "row 2 holds 'inf'; allowed"),
+    ],
+)
+def test_a_labels_file_that_cannot_be_read_is_named(flats: Path, content: bytes, sent: str, replayed: str) -> None:
+    Path("labels.csv").write_bytes(content)
+    of_labels = said("labels", "monitors.yaml", "labels.csv")
+    of_replay = said("replay", "monitors.yaml", "live.csv", "--labels", "labels.csv")
+    assert of_labels.startswith("labels.csv: ")
+    assert sent in of_labels
+    assert "labels.csv" in of_replay
+    assert replayed in of_replay
+    assert "\n" not in of_labels + of_replay
+
+
+def test_a_broken_parquet_file_of_labels_is_named(flats: Path) -> None:
+    Path("labels.parquet").write_bytes(b"PAR1 nonsense")
+    found = said("labels", "monitors.yaml", "labels.parquet")
+    assert found.startswith("labels.parquet: cannot be read: Parquet magic bytes not found")
+    pd.DataFrame({"id": ["a", "b"], "label": [1.0, 2.0], "time": [5.0, np.inf]}).to_parquet("labels.parquet")
+    assert "column 'time': row 2 holds inf; allowed" in said("labels", "monitors.yaml", "labels.parquet")
+    whole = Path("labels.parquet").read_bytes()
+    Path("labels.parquet").write_bytes(whole[:10] + b"x" * 190 + whole[200:])
+    found = said("labels", "monitors.yaml", "labels.parquet")
+    assert found.startswith("labels.parquet: cannot be read: ")
+    assert found.endswith("(0 labels are stored)")
+    assert "\n" not in found
+    pd.DataFrame({"id": ["a"], "label": [[1.0]]}).to_parquet("labels.parquet")
+    found = said("replay", "monitors.yaml", "live.csv", "--labels", "labels.parquet")
+    assert found == "labels.parquet: column 'label' holds lists; allowed: numbers or texts"
+
+
+def test_a_labels_file_that_is_not_there(flats: Path) -> None:
+    Path("labels.csv").write_text("id,label\n")
+    for command in (
+        ["labels", "monitors.yaml", "label.csv"],
+        ["replay", "monitors.yaml", "live.csv", "--labels", "label.csv"],
+    ):
+        assert said(*command) == "the file 'label.csv' does not exist; did you mean 'labels.csv'?"
+
+
+@pytest.mark.parametrize(
     ("url", "problem"),
     [
         ("vedette.db", "store: 'vedette.db' is no database URL; allowed: sqlite:///file.db"),
@@ -179,6 +235,19 @@ def test_a_replay_of_a_rule_that_names_nothing_tells_the_place(flats: Path) -> N
     assert said("replay", "monitors.yaml", "live.csv").startswith("monitors.yaml:8:62: alert 'errors'")
 
 
+def test_a_metric_that_cannot_measure_the_reference_is_told_at_its_place(flats: Path) -> None:
+    two = YAML.replace("TASK", "regression").replace("missing_rate]", "{use: entropy, columns: [size]}]")
+    two = two.replace("size: numeric", "size: numeric, town: category").replace(
+        ", alert: overall_missing_rate > 0.5", ""
+    )
+    (flats / "monitors.yaml").write_text(two)
+    pd.read_csv("reference.csv").assign(town="Rome").to_csv("reference.csv", index=False)
+    found = said("check", "monitors.yaml", "--no-costs")
+    assert found.startswith(
+        "monitors.yaml:8:28: 'errors' cannot measure the reference: frequencies: column 'size' is numeric"
+    )
+
+
 def test_notes_are_told_and_are_no_faults(flats: Path) -> None:
     (flats / "monitors.yaml").write_text(YAML.replace("TASK", "regression").replace("rate],", "rate], by: town,"))
     cli = typer.Typer()
@@ -189,3 +258,32 @@ def test_notes_are_told_and_are_no_faults(flats: Path) -> None:
     assert "note: monitors.yaml:8:41: by: 'town' is neither a feature" in done.stderr
     body = json.loads(CliRunner().invoke(cli, ["check", "monitors.yaml", "--no-costs", "--json"]).stdout)
     assert [(note["line"], note["column"]) for note in body["notes"]] == [(8, 41)]
+
+
+def test_a_replay_tells_what_its_file_lacks(flats: Path) -> None:
+    (flats / "monitors.yaml").write_text(
+        YAML.replace("TASK", "regression") + "  losses: {metrics: [mae], window: 100 rows}\n"
+        "  answers: {metrics: [moments], of: prediction, window: 100 rows}\n"
+    )
+    cli = typer.Typer()
+    cli.callback()(lambda: None)
+    replay.register(cli)
+
+    def told(file: str) -> list[str]:
+        done = CliRunner().invoke(cli, ["replay", "monitors.yaml", file, "--json"])
+        assert done.exit_code == 0, done.output
+        notes: list[str] = json.loads(done.stdout)["notes"]
+        assert all(f"note: {note}" in done.stderr for note in notes)
+        return notes
+
+    lacks = "live.csv has no column 'prediction': losses.mae, answers.moments will have no values"
+    assert told("live.csv") == [lacks]
+    changed(prediction=1.0)
+    assert told("live.csv") == []
+    pd.read_csv("live.csv").drop(columns="price").to_csv("live.csv", index=False)
+    (note,) = told("live.csv")
+    assert note.startswith(
+        "live.csv has no label column 'price', and no file of labels is given (--labels): losses.mae"
+    )
+    pd.read_csv("live.csv")[:0].to_csv("none.csv", index=False)
+    assert told("none.csv") == ["none.csv has no rows: there is nothing to replay"]

@@ -148,3 +148,41 @@ def test_refusals(folder: Path, wanted: str, message: str) -> None:
     result = run(folder, "--false-alarms", wanted, code=2)
     assert isinstance(result.exception, ValueError)
     assert message in str(result.exception)
+
+
+@pytest.fixture
+def changed(folder: Path) -> str:
+    """The history with a change of x after 14 of its 20 days."""
+    frame = pd.read_csv(folder / "history.csv")
+    frame["x"] += 0.8 * (np.arange(len(frame)) >= 0.7 * len(frame))
+    frame.to_csv(folder / "changed.csv", index=False)
+    return "changed.csv"
+
+
+def test_a_change_in_the_history_itself_is_told(folder: Path, tuned: dict[str, Any], changed: str) -> None:
+    assert all(rule["shifts"] == [] for rule in tuned["rules"])
+    result = run(folder, "--false-alarms", "1 per 2d", "--json", data=changed)
+    rules = {rule["rule"]: rule for rule in json.loads(result.stdout)["rules"]}
+    (shift,) = rules["level"]["shifts"]
+    at = 1.7e9 // 3600 * 3600 + 14 * 86_400
+    assert abs(shift["time"] - at) <= 3 * 3600
+    assert (shift["segment"], shift["window"]) == ("", "1h every 1h")
+    assert shift["before"] == pytest.approx(0.0, abs=0.1)
+    assert shift["after"] == pytest.approx(0.8, abs=0.1)
+    assert rules["right"]["shifts"] == []
+    assert "note: level: the history itself seems to change at 2023-11-2" in result.stderr
+    assert "choose a quiet part with --since and --until" in result.stderr
+
+
+def test_a_part_of_the_history(folder: Path, tuned: dict[str, Any], changed: str) -> None:
+    before = ("--until", "2023-11-28T22:00:00")
+    result = run(folder, "--false-alarms", "1 per 2d", "--json", *before, data=changed)
+    body = json.loads(result.stdout)
+    assert body["history"]["days"] == pytest.approx(14, abs=0.01)
+    assert "the history itself" not in result.stderr
+    after = json.loads(run(folder, "--false-alarms", "1 per 2d", "--json", "--since", str(1.7e9 + 86_400)).stdout)
+    assert after["history"]["start"] >= 1.7e9 + 86_400
+    none = run(folder, "--false-alarms", "1 per 2d", "--since", "2030-01-01", code=2)
+    assert "no row is between --since and --until; there are rows from 2023-11-14 22:00:00" in str(none.exception)
+    odd = run(folder, "--false-alarms", "1 per 2d", "--since", "noon", code=2)
+    assert "--since: 'noon' is no time; allowed: seconds since the epoch, or ISO 8601" in str(odd.exception)

@@ -96,6 +96,26 @@ def test_check_measures_costs(config: Path) -> None:
     assert body["rate"] == 500
 
 
+def test_check_shows_periods_of_the_calendar_and_rules_over_several_monitors(config: Path) -> None:
+    two = """
+monitors:
+  quality: {metrics: [missing_rate], window: [day, {calendar: month, every: 1d}]}
+  drift: {detect: ks}
+alerts:
+  decay: {when: quality.overall_missing_rate > 0.5 and drift.drifted, severity: page, for: 10m}
+"""
+    config.write_text(config.read_text().partition("monitors:")[0] + two)
+    result = run("check", "monitors.yaml")
+    assert result.exit_code == 0, result.exception
+    assert "day, month every 1d" in result.stdout
+    (line,) = [line.split() for line in result.stdout.splitlines() if line.startswith("decay")]
+    rule = "quality.overall_missing_rate > 0.5 and drift.drifted"
+    assert " ".join(line) == f"decay {rule} 10m page"
+    body = json.loads(run("check", "monitors.yaml", "--json").stdout)
+    assert body["alerts"] == [{"name": "decay", "when": rule, "for": "10m", "severity": "page"}]
+    assert all(cost["fold_ms"] > 0 for cost in body["costs"])
+
+
 def test_check_without_costs_measures_nothing(config: Path) -> None:
     assert json.loads(run("check", "monitors.yaml", "--json", "--no-costs").stdout)["costs"] == []
 

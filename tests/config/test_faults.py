@@ -303,3 +303,16 @@ def test_estimates_that_read_inputs_are_no_neighbours_of_metrics_that_wait_for_l
     found = faults(f"monitors: {{a: {{metrics: [log_loss, {metric}]}}}}")
     assert any(f"5:36: {metric} reads inputs, which are gone when the labels come" in fault for fault in found), found
     assert not any("which are gone" in fault for fault in faults(f"monitors: {{a: {{metrics: [cbpe, {metric}]}}}}"))
+
+
+def test_columns_that_are_no_features(faults: Faults) -> None:
+    body = "monitors: {a: {metrics: [{use: quantile, columns: [hours, agee]}]}, b: {detect: {use: ks, columns: [zz]}}}"
+    assert faults(body) == [
+        "monitors.yaml:5:59: quantile: columns: there is no feature 'agee'; did you mean 'age'?",
+        "monitors.yaml:5:101: ks: columns: there is no feature 'zz'; allowed: age, hours, job",
+    ]
+
+
+def test_columns_that_a_preprocessor_makes_are_judged_later(load: Load) -> None:
+    small = "preprocessors: {small: {use: pca, components: 1}}\n"
+    load(small + "monitors: {a: {metrics: [{use: quantile, columns: [pc1]}], preprocess: [small]}}")

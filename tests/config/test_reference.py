@@ -13,10 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from vedette.config.files import BadReference
 from vedette.config.inference import infer_schema
 from vedette.config.models import SchemaSection
 from vedette.config.plan import Plan
-from vedette.config.reference import BadReference, load_reference, local_path, read_columns
+from vedette.config.reference import load_reference, local_path, read_columns
 from vedette_specs import Batch, Schema
 
 Load = Callable[..., Plan]

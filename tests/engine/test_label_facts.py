@@ -14,11 +14,16 @@ from rich.console import Console
 from vedette.cli import main
 from vedette.cli.replay_tables import results_table
 from vedette.cli.status import _row
+from vedette.config.loading import load_all
+from vedette.engine.bundle import build_bundle
 from vedette.engine.label_facts import LabelFacts, span
+from vedette.engine.run.logged import read_rows
+from vedette.engine.run.replay import replay
 from vedette.engine.run.session import Session
 from vedette.engine.work.worker import WorkerSettings
 from vedette.http.metrics import families
 from vedette.http.page import render
+from vedette.plugins import get_registry
 
 FAST = WorkerSettings(checkpoint_every=0.05, reduce_every=0.05, deliver_every=0.05)
 START = 1_699_999_980.0
@@ -132,3 +137,36 @@ def test_vedette_status(served: Session, capsys: pytest.CaptureFixture[str]) -> 
     text = " ".join(capsys.readouterr().out.split())
     assert "immature" in text
     assert "labelled" in text
+
+
+def test_a_label_without_a_time_came_when_the_last_row_did(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "monitors.yaml").write_text(YAML)
+    with Session(tmp_path / "monitors.yaml", event_time=True, settings=FAST) as session:
+        first = session.log({"x": [1.0]}, prediction=["yes"], time=START)
+        session.log({"x": [1.0]}, prediction=["yes"], time=START + 70.0, labels=["yes"])
+        session.feedback(first, ["yes"])
+        session.finish()
+        found = [r["details"]["labels"]["lag"] for r in session.results("performance")]
+    assert found == [70.0, 0.0]
+
+
+def test_a_replay_does_not_know_when_labels_without_a_time_came(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "monitors.yaml").write_text(YAML)
+    registry = get_registry()
+    loaded = load_all([tmp_path / "monitors.yaml"], registry=registry)
+    bundle = build_bundle(loaded.plan, registry, loaded.reference)
+    (tmp_path / "rows.csv").write_text("x,id,prediction,time\n" + "".join(
+        f"1,r{i},yes,{START + 60.0 * i}\n" for i in range(2)
+    ))  # fmt: skip
+    rows = read_rows(tmp_path / "rows.csv", loaded.plan)
+    items = [{"id": "r0", "label": "yes"}, {"id": "r1", "label": "yes", "time": START + 65.0}]
+    for as_served in (False, True):
+        facts = [
+            r["details"]["labels"]
+            for r in replay(bundle, registry, rows, items, as_served=as_served).results("performance")
+        ]
+        assert [(f["labelled"], f["lag"]) for f in facts] == [(1, None), (1, 5.0)]

@@ -251,6 +251,7 @@ def test_nothing_logged_is_no_error(config: Path) -> None:
         ({"X": pd.DataFrame({"age": [1.0]})}, "hours"),
         ({"prediction": ["a"] * 2}, "prediction: 2 values for 3 rows"),
         ({"ids": ["a"]}, "ids: 1 values for 3 rows"),
+        ({"attributes": {"region": ["eu"]}}, "attributes: 'region': 1 values for 3 rows"),
         ({"probabilities": np.ones((3, 3))}, "probabilities: 3 columns for 2 classes"),
         (
             {"probabilities": [[0.5, 0.5], [3.0, -2.0], [1, 0]]},
@@ -368,3 +369,56 @@ def test_what_is_no_time_is_refused_and_nothing_is_logged(session: Session, time
         session.log(frame(2, 1), time=time)
     session.finish()
     assert session.service.monitors()[0]["rows"] == 0
+
+
+@pytest.mark.parametrize(
+    ("filters", "problem"),
+    [
+        ({"monitor": "drfit"}, "monitor: 'drfit' is not declared; there are: drift, outliers, performance, regions"),
+        ({"window": "minut"}, "window: there is no window 'minut'; did you mean 'minute'?"),
+        ({"monitor": "drift", "window": "minute"}, "window: there is no window 'minute' of 'drift'; allowed: 200 rows"),
+        ({"segment": "regoin=eu"}, "segment: there is no segment 'regoin=eu'; they are of the form region=..."),
+        ({"monitor": "stats", "segment": "region=eu"}, "of 'stats'; there are none; leave it out"),
+        ({"since": "yesterday"}, "since: 'yesterday' is no time; allowed: seconds since the epoch, ISO 8601"),
+        ({"until": float("nan")}, "until: 'nan' is no time"),
+        ({"limit": 0}, "limit: '0' is no number of results; allowed: whole numbers from 1"),
+        ({"limit": "10"}, "limit: '10' is no number of results"),
+        ({"limit": True}, "limit: 'True' is no number of results"),
+    ],
+)
+def test_a_filter_of_results_that_is_wrong_is_told(session: Session, filters: Any, problem: str) -> None:
+    with pytest.raises(BadRequest) as caught:
+        session.results(**filters)
+    assert problem in str(caught.value)
+
+
+def test_windows_that_are_known_before_they_have_results(session: Session) -> None:
+    assert list(session.results("outliers", window="tick")) == []
+    assert list(session.results(window="tick")) == []
+    assert list(session.results("stats", window="minute")) == []
+    with pytest.raises(BadRequest, match="there is no window 'tick' of 'stats'; allowed: minute"):
+        session.results("stats", window="tick")
+
+
+def test_a_session_without_monitors_has_no_results(config: Path) -> None:
+    config.write_text(YAML.partition("monitors:")[0] + "monitors: {}\n")
+    with vedette.Session(config, settings=FAST) as session:
+        assert list(session.results()) == []
+
+
+def test_results_since_a_time_in_any_form_and_of_segments_to_come(session: Session) -> None:
+    log_all(session)
+    session.finish()
+    until = pd.Timestamp(START + 120.0, unit="s", tz="UTC")
+    early = list(session.results("stats", until=START + 120.0))
+    assert early
+    assert list(session.results("stats", until=until)) == list(session.results("stats", until=str(until))) == early
+    assert list(session.results("regions", segment="region=mars")) == []
+
+
+@pytest.mark.parametrize("config", [{"version": 1}, 5, None, [], [1], ["monitors.yaml", None]])
+def test_a_session_of_what_is_no_file(config: Any) -> None:
+    with pytest.raises(
+        TypeError, match=r"no configuration; allowed: the path of a monitors\.yaml, several of them, or"
+    ):
+        vedette.Session(config)

@@ -78,6 +78,9 @@ def test_explain_jobs_are_listed(lively: Site) -> None:
     ("path", "status", "field"),
     [
         ("/api/results?monitor=nope", 404, "monitor"),
+        ("/api/results?window=nope", 404, "window"),
+        ("/api/results?monitor=drift&window=nope", 404, "window"),
+        ("/api/results?segment=regoin%3Dnorth", 404, "segment"),
         ("/api/results?limit=0", 422, "limit"),
         ("/api/results?limit=many", 422, "limit"),
         ("/api/results?limit=10001", 422, "limit"),

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
     from rich.table import Table
 
     from vedette.cli.check_costs import Cost
     from vedette.config.loading import Loaded
-    from vedette.config.plan import MonitorSpec, Plan, WindowSpec
+    from vedette.config.plan import AlertSpec, MonitorSpec, Plan, WindowSpec
     from vedette.engine.bundle import Bundle
     from vedette_specs import Batch
 
@@ -30,6 +32,7 @@ Examples:
 """
 NARROW = 100  # columns of a terminal
 HEADINGS = ("monitor", "components", "of", "windows", "tick", "pool", "alert")
+ALERT_HEADINGS = ("name", "when", "for", "severity")
 LISTS = ("components", "windows")
 USUAL = {"of": "inputs", "pool": "default"}
 
@@ -126,6 +129,9 @@ def _print_plan(loaded: Loaded, costs: list[Cost], rate: float, as_json: bool) -
     about = f"{plan.model}: {schema.task}{classes}{label}; {len(schema.features)} features ({kinds})"
     console.print(about, highlight=False, markup=False, soft_wrap=True)
     console.print(_monitors_table(plan, console.width))
+    if plan.alerts:
+        console.print("\nalerts")
+        console.print(_alerts_table(plan.alerts))
     _print_costs(console, costs, rate)
 
 
@@ -144,6 +150,19 @@ def _monitors_table(plan: Plan, width: int) -> Table:
     for row in rows:
         cells = {name: cell.replace(", ", ",\n") if narrow and name in LISTS else cell for name, cell in row.items()}
         table.add_row(*(_plain(cells[name]) for name in shown))
+    return table
+
+
+def _alerts_table(alerts: Sequence[AlertSpec]) -> Table:
+    """A line a rule over several monitors; those of one stand beside it."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for name in ALERT_HEADINGS:
+        table.add_column(name, no_wrap=name != "when", overflow="fold")
+    for alert in alerts:
+        cells = _alert_row(alert)
+        table.add_row(*(_plain(cells[name]) for name in ALERT_HEADINGS))
     return table
 
 
@@ -187,9 +206,18 @@ def _row(monitor: MonitorSpec) -> dict[str, str]:
     }
 
 
+def _alert_row(alert: AlertSpec) -> dict[str, str]:
+    from vedette.config.values import format_duration
+
+    held = format_duration(alert.for_seconds) if alert.for_seconds else str(alert.for_count)
+    return {"name": alert.name, "when": alert.said, "for": held, "severity": alert.severity}
+
+
 def _window(window: WindowSpec) -> str:
     from vedette.config.values import format_duration
 
+    if not window.every:  # a period of the calendar, looked at when it is over
+        return window.name
     every = f"{window.every:g} rows" if window.rows is not None else format_duration(window.every)
     return f"{window.name} every {every}" if " every " not in window.name else window.name
 
@@ -200,7 +228,7 @@ def document(plan: Plan, costs: list[Cost], rate: float) -> dict[str, Any]:
         "model": plan.model,
         "schema": plan.schema.to_json(),
         "monitors": [_row(monitor) for monitor in plan.monitors],
-        "alerts": [{"name": alert.name, "when": alert.said, "severity": alert.severity} for alert in plan.alerts],
+        "alerts": [_alert_row(alert) for alert in plan.alerts],
         "pools": [vars(pool) for pool in plan.pools],
         "rate": rate,
         "costs": [cost.to_json() for cost in costs],

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 ROWS = 8192
 REPEATS = 3
+DAYS = {"day": 1.0, "week": 7.0, "month": 30.4, "quarter": 91.3, "year": 365.25}  # of periods of the calendar
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,9 @@ def _results_a_second(spec: MonitorSpec, index: int, rate: float) -> float:
     if not spec.windows:
         return 1 / spec.tick
     window = spec.windows[index]
-    return min(rate / window.every, 1 / spec.tick) if window.rows is not None else 1 / window.every
+    if window.rows is not None:
+        return min(rate / window.every, 1 / spec.tick)
+    return 1 / (window.every or 86_400.0 * DAYS[window.calendar])
 
 
 def _timed(work: Any) -> tuple[float, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vedette.engine.run.times import LATEST
+from vedette.engine.run.times import LATEST, column_seconds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,21 +45,10 @@ def _times(frame: pd.DataFrame, wrong: Tell) -> Any:
     import pandas as pd
 
     said = frame["time"]
-    if pd.api.types.is_datetime64_any_dtype(said):
-        return _seconds(said)
-    times = pd.to_numeric(said, errors="coerce").astype("float64")
-    texts = said.where(times.isna() & said.notna())
-    times = times.fillna(_seconds(texts.astype("object"))) if texts.notna().any() else times
+    times = pd.Series(column_seconds(said), index=said.index)
     strange = times.isna() | (times < 0.0) | (times >= LATEST)
     _check(frame, "time", strange & said.notna(), TIMES, wrong)
     return times
-
-
-def _seconds(values: Any) -> Any:
-    import pandas as pd
-
-    parsed = pd.to_datetime(values, utc=True, format="ISO8601", errors="coerce")
-    return (parsed - pd.Timestamp(0, tz="UTC")).dt.total_seconds()
 
 
 def _check(frame: pd.DataFrame, name: str, bad: Any, allowed: str, wrong: Tell) -> None:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vedette.cli.label_files import BadLabels, reading
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -26,14 +28,8 @@ Examples:
 
     VEDETTE_TOKEN=... vedette labels monitors.yaml labels.csv --url http://127.0.0.1:8200
 """
-CHUNK = 10_000
 SHOWN = 5
-COLUMNS = ("id", "label", "row", "annotator", "time")
 Send = Callable[[Sequence[Mapping[str, Any]]], int]
-
-
-class BadLabels(ValueError):
-    """The file cannot be sent; says which row is wrong, and how many labels are stored already."""
 
 
 def register(cli: typer.Typer) -> None:
@@ -56,7 +52,7 @@ def labels(
     last_rows: dict[str, int] = {}  # of requests of which not only the first row has a label
     columns = TextColumn("{task.completed:,} labels"), BarColumn(), TimeRemainingColumn()
     bar = Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
-    with _reading(file, plan) as (total, chunks), sender(plan, url, token) as send, bar:
+    with reading(file, plan.labels.join) as (total, chunks), sender(plan, url, token) as send, bar:
         task = bar.add_task("labels", total=total)
         for frame in chunks:
             items = _items(file, frame, read, plan)
@@ -134,47 +130,6 @@ def _send(send: Send, items: Sequence[Mapping[str, Any]], before: int) -> int:
         raise BadLabels(f"{place}: {error}") from error
 
 
-@contextmanager
-def _reading(file: Path, plan: Plan) -> Iterator[tuple[int | None, Iterable[pd.DataFrame]]]:
-    """(rows where known, the file in chunks, whose columns have our names)."""
-    allowed = COLUMNS if plan.labels.join == "id" else (*COLUMNS, plan.labels.join)
-    if file.suffix == ".parquet":
-        import pyarrow.parquet as parquet
-
-        with parquet.ParquetFile(file) as table:
-            names = table.schema_arrow.names
-            _check_columns(file, names, allowed)
-            batches = table.iter_batches(CHUNK, columns=[name for name in names if name in allowed])
-            yield table.metadata.num_rows, (_named(batch.to_pandas(), plan) for batch in batches)
-    elif file.suffix == ".csv":
-        import pandas as pd
-
-        _check_columns(file, pd.read_csv(file, header=None, nrows=1, dtype=str).iloc[0].astype(str).tolist(), allowed)
-        # a class may well be called NA: only an empty cell is a missing label
-        with pd.read_csv(file, dtype=str, chunksize=CHUNK, keep_default_na=False, na_values=[""]) as chunks:
-            yield None, (_named(chunk, plan) for chunk in chunks)
-    else:
-        raise BadLabels(f"{file}: {file.suffix or 'no ending'!r} is not known; allowed: .parquet, .csv")
-
-
-def _check_columns(file: Path, names: Sequence[str], allowed: Sequence[str]) -> None:
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise BadLabels(f"{file}: column {twice[0]!r} stands twice; a name may stand only once")
-    key = next((name for name in allowed[len(COLUMNS) :] if name in names and "id" not in names), "id")
-    if missing := [name for name in (key, "label") if name not in names]:
-        raise BadLabels(f"{file}: column {missing[0]!r} is missing; it has {', '.join(names)}")
-    if unknown := [name for name in names if name not in allowed and not name.startswith("__index")]:
-        raise BadLabels(f"{file}: column {unknown[0]!r} is not known; allowed: {', '.join(allowed)}")
-
-
-def _named(frame: pd.DataFrame, plan: Plan) -> pd.DataFrame:
-    """With the key of `labels.join` as `id`."""
-    join = plan.labels.join
-    if join == "id" or join not in frame:
-        return frame
-    return frame.drop(columns=join) if "id" in frame else frame.rename(columns={join: "id"})
-
-
 def _id(value: Any) -> str:
     """Numbers as columns of numbers have them: 17.0 is 17."""
     from vedette_specs.columns import number_text
@@ -189,7 +144,8 @@ def _items(file: Path, frame: pd.DataFrame, before: int, plan: Plan) -> list[dic
     from vedette.cli.label_columns import converted
 
     def wrong(column: str, position: int, value: Any, allowed: str) -> BadLabels:
-        place = f"{file}: column {column!r}: row {before + position + 1} holds {value!r}"
+        shown = value.item() if hasattr(value, "item") and not getattr(value, "shape", ()) else value
+        place = f"{file}: column {column!r}: row {before + position + 1} holds {shown!r}"
         return BadLabels(f"{place}; allowed: {allowed} ({before:,} labels are stored)")
 
     items = []

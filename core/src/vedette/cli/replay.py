@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vedette.cli.logged_notes import notes_of, tell
 from vedette.cli.replay_tables import alerts_table, by_time, results_table
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ def replay(
     loaded = load_plan([config, *(over or ())])
     rows = read_rows(data, loaded.plan, registry)
     items = read_labels(labels, loaded.plan, registry) if labels is not None else []
+    notes = notes_of(data, rows, bool(items), loaded.plan, registry)
+    tell(notes)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     bundle = build_loaded(loaded)
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
@@ -64,6 +67,7 @@ def replay(
     if as_json:
         found = service.results(limit=1_000_000)
         body = {"results": list(found), "alerts": by_time(service.alerts()), "monitors": service.monitors()}
+        body["notes"] = notes
         typer.echo(json.dumps(body))
     else:
         _print(service, Console())

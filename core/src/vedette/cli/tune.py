@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vedette.cli.logged_notes import notes_of, tell
 from vedette.cli.replay_tables import shown_time
 
 if TYPE_CHECKING:
@@ -17,11 +19,13 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from vedette.engine.tuning.report import History, Tuned
+    from vedette_specs import Batch
 
 HELP = """Replay history and say which alarms each rule would have raised; for rules that are one comparison,
 propose the threshold that would have kept to a budget of false alarms. Sinks are told nothing.
 
 The history (as for `vedette replay`) should be of a time when the model was right: each of its alarms counts as false.
+A note tells where it seems to change itself; --since and --until choose a part of it.
 
 Examples:
 
@@ -41,6 +45,8 @@ def tune(
     false_alarms: Annotated[str, typer.Option("--false-alarms", help="How many at most, a rule: 1 per 30d.")],
     over: Annotated[list[Path] | None, typer.Option("-f", "--file", help="Further YAML laid on it.")] = None,
     labels: Annotated[Path | None, typer.Option("--labels", help="Labels, parquet or csv.")] = None,
+    since: Annotated[str | None, typer.Option("--since", help="Of the history, rows from then: ISO 8601.")] = None,
+    until: Annotated[str | None, typer.Option("--until", help="Rows before then.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     from rich.console import Console
@@ -62,11 +68,12 @@ def tune(
     if not plan.rules:
         raise LookupError(f"{config} has no alert rules to tune")
     rows = read_rows(data, plan, registry)
-    if not len(rows) or rows.times is None:
-        raise ValueError(f"{data}: it has no rows")
+    rows = _between(rows, data, since, until)
+    assert rows.times is not None
     history = History(float(rows.times.min()), float(rows.times.max()), len(rows))
     history.check(budget)
     items = read_labels(labels, plan, registry) if labels is not None else []
+    tell(notes_of(data, rows, bool(items), plan, registry))
     recorder = Recorder.of(plan.rules)
     bundle = replace(build_loaded(loaded), judging=recorder)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
@@ -74,6 +81,7 @@ def tune(
         task = bar.add_task("replaying rows", total=len(rows))
         service = replay(bundle, registry, rows, items, progress=lambda n: bar.advance(task, n))
     found = report(plan, service.alerts(limit=10_000_000), recorder, history, budget)
+    tell(_shifts(found))
     text = _yaml(snippet(found))
     if as_json:
         body = {"model": plan.model, "history": {**vars(history), "days": history.seconds / 86_400.0}}
@@ -81,6 +89,43 @@ def tune(
         typer.echo(json.dumps({**body, "false_alarms": false_alarms, "rules": rules, "yaml": text}, indent=2))
         return
     _print(Console(), found, history, false_alarms, text)
+
+
+def _between(rows: Batch, data: Path, since: str | None, until: str | None) -> Batch:
+    """The rows of a part of the history; ValueError where there are none."""
+    begin, end = _time("--since", since), _time("--until", until)
+    if not len(rows) or rows.times is None:
+        raise ValueError(f"{data}: it has no rows")
+    first, last = (shown_time(float(time)) for time in (rows.times.min(), rows.times.max()))
+    part = rows.take((rows.times >= (begin or 0.0)) & (rows.times < (math.inf if end is None else end)))
+    if not len(part):
+        raise ValueError(f"{data}: no row is between --since and --until; there are rows from {first} to {last} UTC")
+    return part
+
+
+def _time(name: str, text: str | None) -> float | None:
+    from vedette.engine.run.times import text_seconds
+
+    if text is None:
+        return None
+    found = text_seconds(text)
+    if not math.isfinite(found):
+        raise ValueError(f"{name}: {text!r} is no time; allowed: seconds since the epoch, or ISO 8601")
+    return found
+
+
+def _shifts(found: Sequence[Tuned]) -> Iterator[str]:
+    """Of each rule the first change; a threshold from both sides of one hides what the later side would show."""
+    for item in found:
+        shifts = sorted(item.shifts.items(), key=lambda pair: pair[1].time)
+        for (segment, window), shift in shifts[:1]:
+            where = ", ".join(filter(None, (segment, window)))
+            more = f" (and so do {len(shifts) - 1} more of its series)" if len(shifts) > 1 else ""
+            yield (
+                f"{item.rule.name}: the history itself seems to change at {shown_time(shift.time)} UTC in {where}, "
+                f"from about {shift.before:.3g} to {shift.after:.3g}{more}: a threshold from all of it may be less "
+                f"sensitive; choose a quiet part with --since and --until"
+            )
 
 
 def _option(parse: Any, text: str) -> Any:

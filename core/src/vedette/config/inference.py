@@ -9,8 +9,9 @@ import numpy as np
 
 from vedette.config.columns import is_feature
 from vedette.config.faults import did_you_mean
+from vedette.config.files import BadReference
 from vedette.config.models import SchemaSection
-from vedette.config.reference import BadReference, answer_columns, check_columns
+from vedette.config.reference import answer_columns, check_columns
 from vedette_specs import Batch, Column, Schema
 from vedette_specs.columns import number_text
 from vedette_specs.convert import infer_kind

@@ -13,11 +13,12 @@ from vedette.config.alerting import joint_alerts
 from vedette.config.auto import auto_monitors
 from vedette.config.expanding import explicit
 from vedette.config.faults import ConfigError, Fault, Note, Source
+from vedette.config.files import BadReference
 from vedette.config.inference import infer_schema
 from vedette.config.monitoring import resolve_monitors
 from vedette.config.plan import Plan, TapSpec
 from vedette.config.reading import MAX_BYTES, read
-from vedette.config.reference import BadReference, fit_reference, read_columns
+from vedette.config.reference import fit_reference, read_columns
 from vedette.config.resolving import Catalogue, Context, hide
 from vedette.config.tree import Node, merge
 from vedette.config.tree import Path as Keys

@@ -12,6 +12,7 @@ import numpy as np
 
 from vedette.config.columns import arrow_columns, is_feature
 from vedette.config.faults import did_you_mean
+from vedette.config.files import BadReference, existing, not_utf8
 from vedette.config.plan import Plan
 from vedette_specs import Batch, Column, Floats, Schema, as_batch, category, make_column
 from vedette_specs.convert import infer_kind
@@ -22,18 +23,6 @@ if TYPE_CHECKING:
 PARQUET = (".parquet", ".pq")
 CSV = (".csv", ".csv.gz")
 PREDICTION = "prediction"
-
-
-class BadReference(ValueError):
-    """The reference cannot be read, or does not fit the schema. path: the key of `schema:` that it is about.
-
-    all: this one and the others that were found with it.
-    """
-
-    def __init__(self, message: str, path: tuple[str | int, ...] = ()) -> None:
-        super().__init__(message)
-        self.path = path
-        self.all: tuple[BadReference, ...] = (self,)
 
 
 class ReferenceHook(Protocol):
@@ -138,22 +127,12 @@ def _labels(values: Any, schema: Schema, which: str, what: str) -> Column:
     return category(column.strings(), schema.classes)
 
 
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError as error:  # a name that is too long for any file
-        raise BadReference(f"the file {str(path)[:200]!r} cannot be read: {error.strerror}") from error
-
-
 def read_columns(uri: str, registry: ReferenceHook | None = None) -> Mapping[str, Any] | Batch:
     """Column name -> values (a Column or an array), or a batch that a plugin loaded."""
     path = local_path(uri)
     if path is None:
         return _from_plugin(uri, registry)
-    if not _exists(path):
-        near = did_you_mean(path.name, [p.name for p in path.parent.iterdir()]) if path.parent.is_dir() else ""
-        raise BadReference(f"the file {str(path)!r} does not exist{near if 'did you mean' in near else ''}")
-    return _read_file(path)
+    return _read_file(existing(path))
 
 
 def local_path(uri: str) -> Path | None:
@@ -185,13 +164,27 @@ def _read_file(path: Path) -> Mapping[str, Any]:
 
             return arrow_columns(_unique(path, pq.read_table(path)))
         if name.endswith(CSV):
-            from pyarrow import csv
-
-            options = csv.ConvertOptions(strings_can_be_null=True)
-            return arrow_columns(_unique(path, csv.read_csv(path, convert_options=options)))
+            return arrow_columns(_unique(path, _read_csv(path)))
+    except UnicodeDecodeError as error:  # in the names of the columns
+        raise BadReference(f"the file {str(path)!r} cannot be read: {not_utf8(path) or error}") from error
     except (pa.ArrowException, OSError) as error:
         raise BadReference(f"the file {str(path)!r} cannot be read: {str(error).splitlines()[0]}") from error
     raise BadReference(f"{str(path)!r} is of no known form; allowed: {', '.join((*PARQUET, *CSV))}")
+
+
+def _read_csv(path: Path) -> pa.Table:
+    """BadReference for texts that are not UTF-8, which Arrow takes for bytes."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    options = csv.ConvertOptions(strings_can_be_null=True)
+    try:
+        table = csv.read_csv(path, convert_options=options)
+    except pa.ArrowInvalid:  # one thread alone knows the number of the row that it stops at
+        table = csv.read_csv(path, convert_options=options, read_options=csv.ReadOptions(use_threads=False))
+    if any(pa.types.is_binary(kind) for kind in table.schema.types) and (problem := not_utf8(path)):
+        raise BadReference(f"the file {str(path)!r} cannot be read: {problem}")
+    return table
 
 
 def _unique(path: Path, table: pa.Table) -> pa.Table:

@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import Any
 
+from vedette.config.faults import did_you_mean
 from vedette.config.plan import ComponentSpec
 from vedette.config.reference import PREDICTION
 from vedette.config.resolving import Context
 from vedette.config.tree import Path
 from vedette.plugins.errors import OptionError, PluginError
-from vedette_specs import BaseComponent, Fittable, Tags
+from vedette_specs import BaseComponent, Fittable, Metric, Tags
 from vedette_specs.hooks import DETECTOR_KINDS, ComponentKind
 from vedette_specs.schema import Kind, Schema
 
@@ -120,8 +121,22 @@ def check_fit(ctx: Context, path: Path, spec: ComponentSpec, cls: type[BaseCompo
     before = len(ctx.faults)
     component: BaseComponent = ctx.registry.build(spec.use, spec.options, (spec.kind,))
     _check_needs(ctx, where, spec.use, component.tags, of, changed)
+    if of == "inputs" and not changed:
+        _check_columns(ctx, path, spec, component, schema)
     if len(ctx.faults) == before:
         _check_binding(ctx, path, spec, component, schema)
+
+
+def _check_columns(ctx: Context, path: Path, spec: ComponentSpec, component: BaseComponent, schema: Schema) -> None:
+    """The option `columns` names inputs; a metric of labels may keep attributes too, which only rows bring."""
+    columns = spec.options.get("columns")
+    if not isinstance(columns, list | tuple) or not schema.features:
+        return
+    kept = component.kept_columns() if isinstance(component, Metric) else ()
+    for index, column in enumerate(columns):
+        if isinstance(column, str) and column not in schema.features and column not in kept:
+            hint = did_you_mean(column, schema.features)
+            ctx.fault((*path, "columns", index), f"{spec.use}: columns: there is no feature {column!r}{hint}")
 
 
 def _check_binding(ctx: Context, path: Path, spec: ComponentSpec, component: BaseComponent, schema: Schema) -> None:

@@ -11,6 +11,7 @@ from vedette.config.faults import did_you_mean
 from vedette.config.plan import Plan
 from vedette.config.values import parse_duration
 from vedette.engine.bad_request import BadRequest
+from vedette.engine.result_filters import may_be_segment
 from vedette.store import results, silences
 from vedette.store.database import Store
 from vedette.store.series import OTHER
@@ -107,7 +108,7 @@ class Alerting:
         by = next((m.by for m in self.plan.monitors if m.name == monitor), ())
         if not by:
             raise BadRequest("segment", f"{segment!r}: {rule!r} has no segments; leave it out")
-        if not all(f"{name}=" in segment for name in by) or not segment.startswith(f"{by[0]}="):
+        if not may_be_segment(segment, by):
             form = ",".join(f"{name}=..." for name in by)
             raise BadRequest("segment", f"{segment!r} is no segment of {rule!r}; they are of the form {form}")
 

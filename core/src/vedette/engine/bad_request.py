@@ -9,3 +9,7 @@ class BadRequest(ValueError):
     def __init__(self, field: str, message: str) -> None:
         super().__init__(f"{field}: {message}")
         self.field = field
+
+
+class Unknown(BadRequest):
+    """A name that there is not."""

@@ -270,7 +270,11 @@ def _reference_values(bundle: Bundle, spec: MonitorSpec, views: Views) -> dict[t
         for part in spec.components:
             component = cast("Metric", bundle.metric(spec.name, part.alias, segment))
             if fits(component, rows):
-                result = component.result(component.add(component.create(), rows), ResultContext())
+                try:
+                    result = component.result(component.add(component.create(), rows), ResultContext())
+                except ValueError as error:
+                    where = place_of(spec, part)
+                    raise BundleError(f"{spec.name!r} cannot measure the reference: {error}", where) from error
                 values.update(part.named(result.values))
         found[spec.name, segment] = values
     return found

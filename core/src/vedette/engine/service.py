@@ -15,6 +15,7 @@ from vedette.engine.explain.explaining import CannotExplain, Explaining
 from vedette.engine.frames import Results
 from vedette.engine.message import TapPlan
 from vedette.engine.naming import ID
+from vedette.engine.result_filters import check_limit, check_names, moment
 from vedette.engine.run.times import LATEST
 from vedette.store import counters, jobs, keys, labels, leases, panes, predictions, results, series
 from vedette.store.database import Store
@@ -75,16 +76,18 @@ class Service:
 
     def results(
         self, monitor: str | None = None, window: str | None = None, segment: str | None = None,
-        since: float | None = None, until: float | None = None, limit: int = 1000,
+        since: Any = None, until: Any = None, limit: int = 1000,
     ) -> Results:  # fmt: skip
-        """Results, oldest first; BadRequest for a monitor that is not declared and has no results."""
+        """Results, oldest first. since, until: of the windows' ends; seconds, datetimes, or ISO 8601.
+
+        BadRequest for what is no time or limit, Unknown for a name that is neither declared nor that of a result.
+        """
+        begin, end = moment("since", since), moment("until", until)
+        check_limit(limit)
         with self.store.read() as connection:
-            if monitor is not None and not any(m.name == monitor for m in self.plan.monitors):
-                known = {s.monitor for s in series.all_series(connection, self.model)}
-                if monitor not in known:
-                    names = ", ".join(sorted({m.name for m in self.plan.monitors}))
-                    raise BadRequest("monitor", f"{monitor!r} is not declared; there are: {names}")
-            found = results.query(connection, self.model, monitor, window, segment, since, until, limit=limit)
+            found = results.query(connection, self.model, monitor, window, segment, begin, end, limit=limit)
+            if not found:
+                check_names(connection, self.plan, monitor, window, segment)
         return Results([item.to_json() for item in found])
 
     def alerts(self, live: bool = False, since: float | None = None, limit: int = 1000) -> list[dict[str, Any]]:
@@ -95,21 +98,23 @@ class Service:
             changes = results.alert_history(connection, self.model, since, limit)
         return [{"acknowledged": None, "silenced": None, **body} for body in changes]
 
-    def feedback(self, items: Sequence[Mapping[str, Any]]) -> int:
+    def feedback(self, items: Sequence[Mapping[str, Any]], arrived: float | None = None) -> int:
         """Store labels to be joined; returns how many are new. All or none: BadRequest names the item and field.
 
         An item is {"id", "labels": [one a row of the request]} or {"id", "row" (0), "label"}, with optional
         "annotator" and "time" (seconds since the epoch). Where `labels.join` is a column, "id" is the key of one row.
+        arrived: the time of those that say none, which is now; infinite in a replay, where nobody knows it.
         """
         with self.store.read() as connection:  # nobody waits while a long request is read
             now = self.store.now(connection)
-        rows = [row for i, item in enumerate(items) for row in self._label_rows(item, i, now)]
+        unsaid = now if arrived is None else arrived
+        rows = [row for i, item in enumerate(items) for row in self._label_rows(item, i, unsaid)]
         if len(rows) > MAX_LABELS:
             raise BadRequest("labels", f"{len(rows)} labels in one request; at most {MAX_LABELS} are taken")
         with self.store.write() as connection:
             return labels.add(connection, self.model, labels.unknown(connection, self.model, rows), now)
 
-    def _label_rows(self, item: Mapping[str, Any], position: int, now: float) -> list[dict[str, Any]]:
+    def _label_rows(self, item: Mapping[str, Any], position: int, unsaid: float) -> list[dict[str, Any]]:
         at = f"[{position}]"
         if not isinstance(item, Mapping):
             raise BadRequest(at, "an item of feedback is an object with `id` and `labels` or `label`")
@@ -135,8 +140,8 @@ class Service:
         if join != ID and (first or len(values) != 1):
             field = "row" if first else "labels"
             raise BadRequest(f"{at}.{field}", f"labels.join is {join!r}, so `id` names one row: give its `label` only")
-        time = item.get("time", now)
-        if not isinstance(time, int | float) or isinstance(time, bool) or not 0 <= time < LATEST:
+        time = item.get("time", unsaid)
+        if "time" in item and (not isinstance(time, int | float) or isinstance(time, bool) or not 0 <= time < LATEST):
             raise BadRequest(f"{at}.time", f"{time!r} is not a time in seconds since the epoch, from 1970 to 2200")
         annotator = item.get("annotator", "")
         if not isinstance(annotator, str) or len(annotator) > 128:

@@ -13,9 +13,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
+from vedette.engine.bad_request import BadRequest, Unknown
 from vedette.engine.capture import Undecodable
 from vedette.engine.explain.gateway import GatewayError
-from vedette.engine.service import BadRequest
 from vedette.http.answers import answer
 from vedette.store.database import StoreError
 
@@ -71,7 +71,7 @@ def _invalid(request: Request, error: Exception) -> Response:
 
 def _bad_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, BadRequest)
-    return answer(404 if error.field == "monitor" else 400, str(error), error.field)
+    return answer(404 if isinstance(error, Unknown) else 400, str(error), error.field)
 
 
 def _undecodable(request: Request, error: Exception) -> Response:

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query
 from starlette.responses import Response
 
-from vedette.engine.run.times import iso_seconds
+from vedette.engine.run.times import text_seconds
 from vedette.http import documents as out
 from vedette.http.answers import Json
 from vedette.http.errors import HttpError
@@ -73,10 +73,7 @@ def read_time(name: str, text: str | None) -> float | None:
     """Seconds since the epoch; a time without a zone is UTC."""
     if text is None:
         return None
-    try:
-        value = float(text)
-    except ValueError:
-        value = iso_seconds(text)
+    value = text_seconds(text)
     if not math.isfinite(value):
         raise HttpError(422, f"{name}: {text!r} is no time; allowed: seconds since the epoch, or ISO 8601", name)
     return value

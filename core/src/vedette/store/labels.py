@@ -19,7 +19,7 @@ IDENTITY = ("request", "row", "annotator", "value", "time")
 
 @dataclass(frozen=True)
 class Label:
-    """time: when the label was given.  id grows with arrival and is the version."""
+    """time: when the label was given, infinite where nobody knows.  id grows with arrival and is the version."""
 
     id: int
     request: str

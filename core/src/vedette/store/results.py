@@ -114,6 +114,13 @@ def query(
     return [_stored(row) for row in rows][::-1]
 
 
+def windows(connection: Connection, model: str, monitor: str | None = None) -> set[str]:
+    """The names of the windows that have results."""
+    c = results.c
+    where = c.model == model, *(() if monitor is None else (c.monitor == monitor,))
+    return set(connection.scalars(select(c.window).where(*where).distinct()))
+
+
 def alarms(connection: Connection, series: int, window: str, segment: str, since: float, until: float) -> list[float]:
     """Ascending ends, in [since, until), of the results of a sequential detector whose value `alarm` is 1."""
     c = results.c

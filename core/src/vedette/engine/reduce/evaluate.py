@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -140,7 +141,7 @@ def with_labels(result: Result, span: Span, labels: LabelsSpec, end: float, wate
         "coverage": coverage,
         "labelled": span.labelled,
         "predictions": span.rows,
-        "lag": span.lag / span.labelled if span.labelled else None,
+        "lag": span.lag / span.labelled if span.labelled and math.isfinite(span.lag) else None,
         "mature": mature,
     }
     return Result(result.values, span.labelled, status, {**result.details, "labels": facts})

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from vedette.config.files import BadReference
 from vedette.config.plan import Plan
-from vedette.config.reference import BadReference, ReferenceHook, check_columns, fit_reference, read_columns
-from vedette.engine.run.times import LATEST
+from vedette.config.reference import ReferenceHook, check_columns, fit_reference, read_columns
+from vedette.engine.run.times import LATEST, column_seconds
 from vedette_specs.batch import Batch
 from vedette_specs.columns import Column, category, make_column
 from vedette_specs.convert import label_column
@@ -107,8 +108,10 @@ def _naming(path: Path) -> Iterator[None]:
         raise BadLog(f"{path}: {error}") from error
 
 
-def _column(values: Any) -> Column:
+def _column(name: str, values: Any) -> Column:
     if isinstance(values, Column):
+        if values.kind not in ("numeric", "category", "text"):
+            raise BadLog(f"column {name!r} holds lists; allowed: numbers or texts")
         return values
     array = np.asarray(values)
     return make_column("numeric" if array.dtype.kind in "iuf" else "category", array)
@@ -116,7 +119,7 @@ def _column(values: Any) -> Column:
 
 def _answers(name: str, values: Any, schema: Schema) -> list[Any]:
     """Labels or predictions: numbers for a regression, also those written as texts."""
-    column = _column(values)
+    column = _column(name, values)
     if schema.task != "regression" or column.kind == "numeric":
         return column.to_list()
     return [None if text is None else _number(name, row, text) for row, text in enumerate(column.strings())]
@@ -127,7 +130,7 @@ def _labels(name: str, values: Any, schema: Schema) -> list[Any]:
     found = _answers(name, values, schema)
     if not schema.classes:
         return found
-    for row, text in enumerate(_column(values).strings()):
+    for row, text in enumerate(_column(name, values).strings()):
         if text is not None and text not in schema.classes:
             allowed = ", ".join(schema.classes)
             raise BadLog(f"column {name!r}: row {row + 1} holds {text!r}, which is no class; allowed: {allowed}")
@@ -142,14 +145,14 @@ def _number(name: str, row: int, text: str) -> float:
 
 
 def _strings(name: str, values: Any) -> np.ndarray[Any, np.dtype[np.object_]]:
-    texts = _column(values).strings()
+    texts = _column(name, values).strings()
     if name == "id" and any(text is None for text in texts):
         raise BadLog("column 'id' has missing values")
     return np.asarray(texts, dtype=object)
 
 
 def _numbers(name: str, values: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
-    column = _column(values)
+    column = _column(name, values)
     if column.kind == "numeric":
         return np.asarray(column.values, dtype=np.float64)
     texts = column.strings()
@@ -169,30 +172,17 @@ def _times(values: Any, n: int) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Seconds since the epoch from numbers or ISO 8601 texts; without any, rows come at a fixed rate."""
     if values is None:
         return np.arange(n) / RATE
-    column = _column(values)
+    column = _column("time", values)
     texts = None if column.kind == "numeric" else column.strings()
-    times = np.asarray(column.values, dtype=np.float64) if texts is None else _parsed(texts)
+    times = np.asarray(column.values, dtype=np.float64) if texts is None else column_seconds(list(texts))
     wrong = np.flatnonzero(~((times >= 0.0) & (times < LATEST)))
     if len(wrong):
         row = int(wrong[0])
         given = f"{times[row]:.15g}" if texts is None else texts[row]
         missing = given in (None, "NaT") or (texts is None and np.isnan(times[row]))
-        hint = "; are these milliseconds?" if times[row] >= LATEST else ""
+        hint = "; are these milliseconds?" if LATEST <= times[row] < np.inf else ""
         raise BadLog(
             f"column 'time': row {row + 1} holds {'none' if missing else repr(str(given))}{hint}; "
             f"allowed: seconds since the epoch or ISO 8601, from 1970 to 2200"
         )
     return times
-
-
-def _parsed(texts: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Seconds since the epoch; NaN for what is no time."""
-    import pandas as pd
-
-    parsed = pd.to_datetime(pd.Series(list(texts), dtype=object), utc=True, format="ISO8601", errors="coerce")
-    seconds = parsed.astype("datetime64[us, UTC]").astype("int64").to_numpy() / 1e6
-    found = np.where(parsed.isna().to_numpy(), np.nan, seconds)
-    for row in np.flatnonzero(np.isnan(found)):  # numbers, in a column that holds a text somewhere
-        with suppress(TypeError, ValueError):
-            found[row] = float(texts[row])
-    return found

@@ -27,6 +27,7 @@ from vedette.store.database import Store
 from vedette_specs.batch import Batch
 from vedette_specs.explainers import Predict
 
+UNKNOWN = math.inf  # when a label came that says no time: not now, as the predictions are long past
 Progress = Callable[[int], None]
 Item = Mapping[str, Any]
 
@@ -83,7 +84,7 @@ class Replay:
             waiting = self._labels(part, waiting, as_served)
             self._reduce(None)
             progress(len(part))
-        self.service.feedback(waiting)
+        self.service.feedback(waiting, UNKNOWN)
         self._finish()
         if self.sinks:
             self._deliver()
@@ -115,7 +116,7 @@ class Replay:
             here = set(part.ids.tolist())
             come = [item for item in waiting if self._request(item) in here]
             rest = [item for item in waiting if self._request(item) not in here]
-        self.service.feedback(come)
+        self.service.feedback(come, UNKNOWN)
         return rest
 
     def _request(self, item: Item) -> str | None:
@@ -175,7 +176,7 @@ def _own_labels(rows: Batch, join: str) -> list[Item]:
         return []
     values = rows.labels.to_list()
     known = [i for i, value in enumerate(values) if value is not None]
-    if join == ID:
+    if join == ID:  # in the file it is there with its prediction; nobody knows when it came
         return [{"id": str(rows.ids[i]), "row": int(rows.rows[i]), "label": values[i]} for i in known]
     keys = key_column(rows, join)
     return [{"id": keys[i], "label": values[i], "time": float(rows.times[i])} for i in known if keys[i] is not None]

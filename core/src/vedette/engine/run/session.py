@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time as clocks
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -110,7 +110,7 @@ class Session:
             else:
                 self.tap.offer_batch(batch)
         found = [str(item) for item in batch.ids]
-        self.service.feedback(items)
+        self.service.feedback(items, self._arrived())
         return found
 
     def _own_labels(self, batch: Batch, labels: Any) -> list[dict[str, Any]]:
@@ -123,8 +123,8 @@ class Session:
         pairs = zip(keys, given, batch.times.tolist(), strict=True)
         if any(key is None for key in keys):
             raise ValueError(f"labels: labels.join is {join!r}, and some rows have none")
-        # a key's latest prediction before the label is meant: this one, though others may be on their way
-        return [{"id": str(k), "label": value} | ({} if join == ID else {"time": at}) for k, value, at in pairs]
+        # known already when the row was predicted; of a key, the label means this prediction, none on its way
+        return [{"id": str(k), "label": value, "time": at} for k, value, at in pairs]
 
     def _batch(
         self, X: Any, prediction: Any, probabilities: Any, ids: Any, time: Any, attributes: Mapping[str, Any]
@@ -141,7 +141,7 @@ class Session:
             texts[:] = [str(item) for item in _column(ids, n, "ids")]
             changes["ids"] = texts
         changes["times"] = seconds_of(clocks.time() if time is None else time, n)
-        changes["attributes"] = {k: _attribute(v, n) for k, v in attributes.items()} | dict(batch.attributes)
+        changes["attributes"] = {k: _attribute(k, v, n) for k, v in attributes.items()} | dict(batch.attributes)
         new_id = self.tap.new_id if self.feed is None else self.feed.new_id
         return identified(batch.replace(**changes), new_id)
 
@@ -166,9 +166,14 @@ class Session:
         """
         extra = {} if time is None else {"time": float(seconds_of(time, 1)[0])}
         pairs = zip(ids, _column(labels, len(ids), "labels"), strict=True)
-        return self.service.feedback(
-            [{"id": i, "row": row, "label": _plain(v), "annotator": annotator, **extra} for i, v in pairs]
-        )
+        items = [{"id": i, "row": row, "label": _plain(v), "annotator": annotator, **extra} for i, v in pairs]
+        return self.service.feedback(items, self._arrived())
+
+    def _arrived(self) -> float | None:
+        """The time of labels that come now and say none: with event_time that of the last row; None is the store's."""
+        if self.feed is None:
+            return None
+        return self.feed.latest if np.isfinite(self.feed.latest) else np.inf
 
     def flush(self, timeout: float = 30.0) -> None:
         """The tap is drained, labels are joined, closed ticks are evaluated, explain jobs are answered."""
@@ -190,9 +195,15 @@ class Session:
         while self._jobs.step():
             pass
 
-    def results(self, monitor: str | None = None, **filters: Any) -> Results:
-        """Results, oldest first; filters: window, segment, since, until, limit."""
-        return self.service.results(monitor, **filters)
+    def results(
+        self, monitor: str | None = None, *, window: str | None = None, segment: str | None = None,
+        since: Any = None, until: Any = None, limit: int = 1000,
+    ) -> Results:  # fmt: skip
+        """The latest `limit` results, oldest first. since, until: times, as in `log`, of their windows' ends.
+
+        BadRequest, with what there is, for a monitor, window or segment that there is not.
+        """
+        return self.service.results(monitor, window, segment, since, until, limit)
 
     def alerts(self, live: bool = False) -> list[dict[str, Any]]:
         return self.service.alerts(live)
@@ -229,10 +240,23 @@ def _load(config: Any, registry: Registry, reference: Any) -> tuple[Plan, Batch 
     else:
         from vedette.config.loading import load_all
 
-        paths = [config] if isinstance(config, str | os.PathLike) else list(config)
-        loaded = load_all([Path(p) for p in paths], registry=registry)
+        paths = _paths(config)
+        loaded = load_all(paths, registry=registry)
         plan, rows = loaded.plan, loaded.reference
     return plan, rows if reference is None else as_batch(reference, plan.schema), loaded
+
+
+def _paths(config: Any) -> list[Path]:
+    """TypeError for what names no file."""
+    allowed = "the path of a monitors.yaml, several of them, or a Plan (vedette.config.load_text makes one of a text)"
+    if isinstance(config, str | os.PathLike):
+        return [Path(config)]
+    several = list(config) if isinstance(config, Iterable) and not isinstance(config, Mapping) else []
+    if not several or not all(isinstance(item, str | os.PathLike) for item in several):
+        raise TypeError(
+            f"config: {repr(config)[:60]} is a {type(config).__name__}, no configuration; allowed: {allowed}"
+        )
+    return [Path(item) for item in several]
 
 
 def _column(values: Any, n: int, name: str) -> list[Any]:
@@ -242,9 +266,9 @@ def _column(values: Any, n: int, name: str) -> list[Any]:
     return found
 
 
-def _attribute(value: Any, n: int) -> Column:
+def _attribute(name: str, value: Any, n: int) -> Column:
     many = isinstance(value, list | tuple | np.ndarray) or hasattr(value, "to_numpy")
-    return category(_column(value, n, "attributes") if many else [value] * n)
+    return category(_column(value, n, f"attributes: {name!r}") if many else [value] * n)
 
 
 def _plain(value: Any) -> Any:

@@ -31,7 +31,7 @@ def seconds_of(values: Any, n: int) -> Floats:
     wrong = np.flatnonzero(~((found >= 0.0) & (found < LATEST)))
     if len(wrong):
         given = array if found.ndim == 0 else array[wrong[0]]
-        hint = "; are these milliseconds?" if np.ravel(found)[wrong[0]] >= LATEST else ""
+        hint = "; are these milliseconds?" if LATEST <= np.ravel(found)[wrong[0]] < np.inf else ""
         raise ValueError(f"time: row {wrong[0]} is {str(given)[:60]!r}{hint}; allowed: {ALLOWED}")
     return np.broadcast_to(found, (n,)).copy()
 
@@ -43,6 +43,40 @@ def iso_seconds(text: str) -> float:
     except ValueError:
         return math.nan
     return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+
+
+def text_seconds(text: str) -> float:
+    """Seconds of a number or of ISO 8601; NaN where it is neither, and where it is no finite one."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = iso_seconds(text)
+    return found if math.isfinite(found) else math.nan
+
+
+def column_seconds(values: Any) -> Floats:
+    """(n,) seconds of numbers, or texts that are numbers or ISO 8601, or datetimes; NaN for what is missing or no time.
+
+    A text that is a number is one, also where other rows have ISO 8601: 20260101 is a time of 1970, in any company.
+    """
+    import pandas as pd
+
+    said = pd.Series(values)
+    if pd.api.types.is_datetime64_any_dtype(said):
+        return _parsed(said)
+    found = np.array(pd.to_numeric(said, errors="coerce"), dtype=np.float64)
+    texts = np.isnan(found) & said.notna().to_numpy()
+    if texts.any():
+        found[texts] = _parsed(said[texts].astype("object"))
+    return found
+
+
+def _parsed(values: Any) -> Floats:
+    import pandas as pd
+
+    parsed = pd.to_datetime(values, utc=True, format="ISO8601", errors="coerce")
+    seconds = parsed.astype("datetime64[us, UTC]").astype("int64").to_numpy() / 1e6
+    return np.where(parsed.isna().to_numpy(), np.nan, seconds)
 
 
 def _one(value: Any) -> float:

@@ -10,6 +10,7 @@ from vedette.config.budgets import Budget
 from vedette.config.plan import AlertSpec, Plan
 from vedette.config.values import UNITS, format_duration
 from vedette.engine.tuning.series import Recorder
+from vedette.engine.tuning.stability import Shift, shift_of
 from vedette.engine.tuning.thresholds import Proposal, propose
 
 FIRST = 5  # alarms whose times are told
@@ -48,7 +49,10 @@ class History:
 
 @dataclass(frozen=True)
 class Tuned:
-    """One rule. times: of its first alarms.  allowed: alarms in this history; None where it is too short to say."""
+    """One rule. times: of its first alarms.  allowed: alarms in this history; None where it is too short to say.
+
+    shifts: (segment, window) -> where the values that a threshold is proposed from seem to change.
+    """
 
     rule: AlertSpec
     alarms: int
@@ -59,6 +63,7 @@ class Tuned:
     proposal: Proposal | None
     when: str | None  # the rule with the proposed threshold
     note: str
+    shifts: Mapping[tuple[str, str], Shift]
 
     def to_json(self) -> dict[str, Any]:
         found = self.proposal
@@ -67,6 +72,7 @@ class Tuned:
             "first_alarms": list(self.times), "evaluations": self.evaluations, "allowed": self.allowed,
             "threshold": None if found is None else found.value, "proposed": self.when,
             "alarms_proposed": None if found is None else found.alarms, "note": self.note,
+            "shifts": [{"segment": s, "window": w, **vars(shift)} for (s, w), shift in self.shifts.items()],
         }  # fmt: skip
 
 
@@ -89,8 +95,10 @@ def _rule(
     if not note and threshold is not None and allowed is not None:
         proposal = propose(recorder.series(rule.name), rule, threshold, allowed)
     when = None if proposal is None or threshold is None else threshold.rule(proposal.value)
+    of_rule = recorder.named(rule.name) if proposal is not None else {}
+    shifts = {key: shift for key, one in of_rule.items() if (shift := shift_of(one)) is not None}
     per_day = len(times) * DAY / history.seconds if history.seconds > 0 else None
-    return Tuned(rule, len(times), per_day, tuple(times[:FIRST]), count, allowed, proposal, when, note)
+    return Tuned(rule, len(times), per_day, tuple(times[:FIRST]), count, allowed, proposal, when, note, shifts)
 
 
 def _allowed(budget: Budget, history: History, evaluations: int) -> float | None:

@@ -99,12 +99,16 @@ class Recorder:
 
     def series(self, rule: str) -> list[Series]:
         """Of every window and segment, in the order in which windows were judged."""
-        found = []
-        for (name, _, _), seen in self._found.items():
+        return list(self.named(rule).values())
+
+    def named(self, rule: str) -> dict[tuple[str, str], Series]:
+        """(segment, window) -> series, of those with a value."""
+        found = {}
+        for (name, segment, window), seen in self._found.items():
             known = [(time, value) for time, value in seen.items() if value is not None]
             if name == rule and known:
                 times, values = (np.array(part, dtype=np.float64) for part in zip(*known, strict=True))
-                found.append(Series(np.maximum.accumulate(times), values))
+                found[segment, window] = Series(np.maximum.accumulate(times), values)
         return found
 
 
