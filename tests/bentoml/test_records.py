@@ -20,9 +20,13 @@ class Kept(Recorder):
     def __init__(self, name: str = "income") -> None:
         super().__init__(name)
         self.records: list[Record] = []
+        self.lost = 0
 
     def export(self, record: Record) -> None:
         self.records.append(record)
+
+    def dropped(self) -> None:
+        self.lost += 1
 
 
 def test_the_first_records_may_be_made_at_once() -> None:
@@ -107,7 +111,7 @@ def test_a_column_that_cannot_be_read_is_told(
     monitor.log(1, "a", "feature", "numerical")
     monitor.log_batch(values, "b", role, "numerical")
     monitor.stop_record()
-    assert f"column 'b' of bentoml.monitor('income') is lost: {told}" in caplog.text
+    assert f"bentoml.monitor('income'): column 'b' is lost: {told}" in caplog.text
     assert monitor.records[0].columns == {"a": [1]}
 
 
@@ -115,7 +119,7 @@ def test_what_is_logged_outside_of_a_record_is_told(caplog: pytest.LogCaptureFix
     monitor = Kept()
     monitor.log(1, "a", "feature", "numerical")
     monitor.stop_record()
-    assert "RuntimeError: logged outside of a record" in caplog.text
+    assert "RuntimeError: no record has begun here" in caplog.text
     assert monitor.records == []
 
 
@@ -129,14 +133,49 @@ def test_an_export_that_fails_is_told_and_the_next_record_comes(caplog: pytest.L
         monitor.start_record()
         monitor.log(1, "a", "feature", "numerical")
         monitor.stop_record()
-    assert caplog.text.count("a record of bentoml.monitor('income') is lost: OSError: no room") == 3
+    assert caplog.text.count("bentoml.monitor('income'): a record is lost: OSError: no room") == 3
 
 
-def test_an_empty_context_starts_without_a_record() -> None:
+class Unspeakable(Exception):
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+
+def test_an_error_that_cannot_be_shown_is_told_by_its_kind(caplog: pytest.LogCaptureFixture) -> None:
+    class Failing(Kept):
+        def export(self, record: Record) -> None:
+            raise Unspeakable
+
+    monitor = Failing()
+    monitor.start_record()
+    monitor.log(1, "a", "feature", "numerical")
+    monitor.stop_record()
+    assert "a record is lost: Unspeakable" in caplog.text
+
+
+def test_a_record_that_ends_where_none_began_is_told_and_counted(caplog: pytest.LogCaptureFixture) -> None:
     monitor = Kept()
     monitor.start_record()
+    monitor.log(1, "a", "feature", "numerical")
     contextvars.Context().run(monitor.stop_record)
-    assert monitor.records == []
+    assert "a record is lost: RuntimeError: no record has begun here" in caplog.text
+    assert (monitor.records, monitor.lost) == ([], 1)
+
+
+def test_another_thread_of_the_request_finds_its_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream runs each of its steps in a context of its own: what they share is the request."""
+    scope: dict[str, Any] = {}
+    monkeypatch.setattr("vedette_bentoml.graph.request_scope", lambda: scope)
+    monitor = Kept()
+    monitor.start_record()
+    for step in (
+        lambda: monitor.log(1, "a", "feature", "numerical"),
+        lambda: monitor.log("no", "prediction", "prediction", "categorical"),
+        monitor.stop_record,
+    ):
+        contextvars.Context().run(step)
+    assert [record.columns for record in monitor.records] == [{"a": [1], "prediction": ["no"]}]
+    assert scope == {"vedette.records": {}}
 
 
 def test_two_monitors_of_one_name_are_one_replica() -> None:

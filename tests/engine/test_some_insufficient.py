@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,10 @@ import pytest
 
 import vedette
 from vedette.cli.status import no_value
-from vedette.engine.reasons import reasons_of
+from vedette.config import ConfigError, load
+from vedette.engine.drift_cost import read_pairs
+from vedette.engine.reasons import reasons_of, unreliable
+from vedette.http.latest import numbers
 from vedette.http.page_parts import monitor_card
 
 YAML = """
@@ -95,3 +99,36 @@ def test_people_are_told(session: vedette.Session) -> None:
 def test_many_names_are_not_all_told() -> None:
     assert reasons_of({"insufficient": list("abcdef")}) == ["insufficient: a, b, c, d and 2 more"]
     assert reasons_of({"insufficient": ["a"], "a": {"reason": "no rows"}}) == ["insufficient: a", "no rows"]
+
+
+def test_tables_and_prometheus_do_not_say_that_it_is_known(session: vedette.Session) -> None:
+    frame = session.results("performance").to_frame()
+    standing = frame.groupby("value")["status"].agg(set)
+    assert standing["accuracy"] == {"ok"}
+    assert standing["annotated_accuracy"] == {"insufficient"}
+    shown = {name for name, _, _ in numbers(results(session)[0])}
+    assert "accuracy" in shown
+    assert "annotated_accuracy" not in shown
+
+
+def test_drift_cost_says_why_it_is_not_known(session: vedette.Session) -> None:
+    plan = session.service.plan
+    with (
+        session.service.store.read() as connection,
+        pytest.raises(ValueError, match="it stands on too few rows or labels in all"),
+    ):
+        read_pairs(connection, plan, "performance.accuracy", "performance.annotated_accuracy")
+
+
+@pytest.mark.parametrize("details", [{"insufficient": 3}, {"insufficient": None}, {"insufficient": "ab"}, {}])
+def test_a_detectors_own_details_are_no_names(details: dict[str, Any]) -> None:
+    assert reasons_of(details) == []
+    assert unreliable(details) == frozenset()
+
+
+def test_names_of_details_are_no_aliases(tmp_path: Path) -> None:
+    config = tmp_path / "monitors.yaml"
+    config.write_text(YAML.replace("[accuracy, annotated_accuracy]", "[{use: accuracy, as: insufficient}]"))
+    with pytest.raises(ConfigError, match="'insufficient' is taken: a result's details have it") as caught:
+        load(config)
+    assert caught.value.faults[0].line == 9

@@ -22,6 +22,7 @@ INPUTS = ("inputs", "prediction", "probabilities", "labels")
 ROW_SCORERS: tuple[ComponentKind, ...] = ("outlier", "adversarial")
 WINDOWED: tuple[ComponentKind, ...] = ("metric", "drift")
 DEFAULT_FDR = 0.1
+OWN_DETAILS = ("insufficient", "labels", "compared")  # keys of a result's details, beside which components' stand
 Loaded = tuple[ComponentSpec, type[BaseComponent]]
 
 
@@ -154,6 +155,8 @@ def _unique(ctx: Context, path: Path, items: Iterable[ComponentSection]) -> None
     seen: set[str] = set()
     for index, item in enumerate(items):
         alias = _alias(item)
+        if alias in OWN_DETAILS:
+            ctx.fault((*path, "metrics", index), f"{alias!r} is taken: a result's details have it; choose another 'as'")
         if alias in seen:
             ctx.fault((*path, "metrics", index), f"{alias!r} stands here twice: name one of them with 'as'")
         seen.add(alias)

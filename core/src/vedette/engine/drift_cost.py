@@ -12,6 +12,7 @@ from vedette.config import rules
 from vedette.config.faults import did_you_mean
 from vedette.config.plan import Plan
 from vedette.config.rules_tree import Value
+from vedette.engine.reasons import unreliable
 from vedette.engine.reduce import alerts
 from vedette.store import results
 from vedette.store.results import StoredResult
@@ -151,6 +152,8 @@ def _why_unknown(name: Value, window: str, mature: int, fine: Sequence[StoredRes
         return (
             f": monitor {monitor!r} has {mature} mature results of window {window!r} over all rows, none of which is ok"
         )
+    if all(value in unreliable(result.body["details"]) for result in fine):
+        return f": it stands on too few rows or labels in all {len(fine)}"
     given = {key: found for result in fine for key, found in result.body["values"].items() if found is not None}
     if value not in given:
         names = {key for result in fine for key in result.body["values"]}

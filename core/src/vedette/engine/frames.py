@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from vedette.engine.reasons import INSUFFICIENT, unreliable
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -34,10 +36,12 @@ class Results(Sequence[Mapping[str, Any]]):
     def _cells(self) -> Iterator[tuple[Any, ...]]:
         for row in self._rows:
             keys = ("monitor", "window", "segment", "start", "end", "revision", "status", "n")
-            head = tuple(row[key] for key in keys)
+            *head, status, n = (row[key] for key in keys)
+            few = unreliable(row["details"])
             for name, value in row["values"].items():
+                standing = INSUFFICIENT if name in few else status
                 cells = value.items() if isinstance(value, Mapping) else [(None, value)]
-                yield from ((*head, name, column, number) for column, number in cells)
+                yield from ((*head, standing, n, name, column, number) for column, number in cells)
 
     def __repr__(self) -> str:
         return f"Results({len(self)} windows)"

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import and_, func, select
 
+from vedette.engine.reasons import unreliable
 from vedette.engine.service import Service
 from vedette.store import series
 from vedette.store.results import StoredResult
@@ -32,8 +33,11 @@ def latest_results(service: Service) -> list[Result]:
 
 
 def numbers(result: Result) -> Iterator[tuple[str, str, float]]:
-    """(value, column, number) of all that is known; column "" for the whole."""
+    """(value, column, number) of all that is known and may be relied on; column "" for the whole."""
+    few = unreliable(result["details"])
     for name, value in result["values"].items():
+        if name in few:
+            continue
         cells = value.items() if isinstance(value, Mapping) else [("", value)]
         for column, number in cells:
             if isinstance(number, int | float):

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from vedette.plugins import Registry
 
 
+Load = Callable[[], "tuple[Registry, Bundle]"]
+
+
 @dataclass(frozen=True)
 class Beside:
     """load: the registry, and the bundle made with it; only where monitors work, since both are heavy."""
@@ -18,4 +21,4 @@ class Beside:
     watched: Any
     endpoint: str
     model: str
-    load: Callable[[], tuple[Registry, Bundle]]
+    load: Load

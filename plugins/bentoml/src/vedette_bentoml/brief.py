@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -17,14 +18,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vedette.config.plan import PoolSpec, TapSpec
+from vedette.config.reference import local_path
+from vedette.config.variables import VariableError, expand_text
 from vedette.engine.message import TapPlan
+from vedette_bentoml.graph import STARTED
 
 if TYPE_CHECKING:
     from vedette.engine.bundle import Bundle
 
 Config = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
-VARIABLE = "VEDETTE_BENTOML_BRIEFS"  # JSON: first YAML file -> key and brief
-STARTED = "BENTOML_RUNNER_MAP"  # BentoML's, in processes that one that serves has started
+log = logging.getLogger("vedette.bentoml")
+FORMAT = 1
+VARIABLE = "VEDETTE_BENTOML_BRIEFS"  # JSON: YAML files -> what the brief was made of, and the brief
 LONGEST = 100_000  # bytes; Linux takes 131 072 of a variable, and a schema can be longer
 
 
@@ -82,42 +87,71 @@ class Brief:
         return cls(**{**data, **parts})
 
 
-def leave(paths: Sequence[Path], brief: Brief) -> None:
-    """To the processes that this one starts. What is too long for a variable they work out themselves."""
-    briefs = {**_left(), _name(paths): {"key": key_of(paths), "brief": brief.to_json()}}
-    text = json.dumps(briefs, separators=(",", ":"))
-    if len(text) <= LONGEST:
-        os.environ[VARIABLE] = text
+def leave(paths: Sequence[Path], brief: Brief, reference: str | None) -> None:
+    """To the processes that this one starts. What is too long for a variable they work out themselves.
+
+    reference: URI of the rows that the schema was inferred from.
+    """
+    entry = {"state": _state(paths), "reference": reference_of(reference, paths[0].parent), "brief": brief.to_json()}
+    _own[_name(paths)] = entry
+    if len(_text(_own)) > LONGEST:
+        del _own[_name(paths)]
+    os.environ[VARIABLE] = _text(_own)  # also over what somebody else has left
 
 
 def inherited(paths: Sequence[Path]) -> Brief | None:
-    """What the process that serves has left for these YAML files, as they are now; None where it left nothing."""
+    """What the process that serves has left, if all that it was made of is still the same; else None."""
     if STARTED not in os.environ:  # this one serves, or builds: others may have left theirs a while ago
         return None
-    found = _left().get(_name(paths))
-    return None if found is None or found["key"] != key_of(paths) else Brief.from_json(found["brief"])
+    try:
+        entry = json.loads(os.environ.get(VARIABLE) or "{}").get(_name(paths))
+        if entry is None or entry["state"] is None or entry["state"] != _state(paths):
+            return None
+        if entry["reference"] != reference_of(entry["reference"]["uri"], paths[0].parent):
+            return None
+        return Brief.from_json(entry["brief"])
+    except Exception as error:  # it comes from outside, and the model must not suffer
+        log.warning("%s is not read (%r): the configuration is read instead, which takes seconds", VARIABLE, error)
+        return None
 
 
 def as_paths(config: Config) -> list[Path]:
-    return [Path(config)] if isinstance(config, str | os.PathLike) else [Path(path) for path in config]
+    """Absolute, since the model's code may go to another folder before they are read."""
+    given = [config] if isinstance(config, str | os.PathLike) else config
+    return [Path(path).absolute() for path in given]
 
 
-def key_of(paths: Sequence[Path]) -> str:
-    """Of what a bundle is made of, but for the reference. A file that cannot be read is told when it is loaded."""
-    digest = hashlib.sha256(version("vedette").encode())
-    for path in paths:
-        try:
-            data = path.read_bytes()
-        except OSError:
-            data = b""
-        digest.update(hashlib.sha256(data).digest())
+def reference_of(uri: str | None, folder: Path) -> dict[str, Any]:
+    """uri: relative to the YAML where it is a file.  digest: of the file's bytes; None where it is no file here."""
+    file = None if uri is None else local_path(uri)
+    if file is None:
+        return {"uri": uri, "digest": None}
+    try:
+        with (folder / file).open("rb") as data:
+            found = hashlib.file_digest(data, "sha256").hexdigest()
+    except OSError:
+        found = None
+    return {"uri": os.path.relpath(folder / file, folder), "digest": found}
+
+
+def _state(paths: Sequence[Path]) -> str | None:
+    """Of the YAML files with their variables expanded, which BentoML can give each service; None where it has none."""
+    digest = hashlib.sha256(f"{FORMAT} {version('vedette')}".encode())
+    try:
+        for path in paths:
+            text = expand_text(path.read_text("utf-8-sig"), os.environ, str(path.parent))
+            digest.update(hashlib.sha256(text.encode()).digest())
+    except (OSError, UnicodeDecodeError, VariableError):
+        return None
     return digest.hexdigest()
 
 
 def _name(paths: Sequence[Path]) -> str:
-    return str(paths[0].absolute())
+    return os.pathsep.join(map(str, paths))
 
 
-def _left() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(os.environ.get(VARIABLE) or "{}")
-    return found
+def _text(entries: Mapping[str, Any]) -> str:
+    return json.dumps(entries, separators=(",", ":"))
+
+
+_own: dict[str, Any] = {}  # entries of the services that this process watches

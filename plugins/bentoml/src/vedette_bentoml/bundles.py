@@ -17,15 +17,14 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from vedette.config.loading import load_all
-from vedette.config.reference import local_path
 from vedette.engine.bundle import Bundle, build_bundle
 from vedette.engine.bundle_faults import BundleError, placed
 from vedette.plugins import Registry, get_registry
-from vedette_bentoml.brief import Config, as_paths, key_of
+from vedette_bentoml.brief import Config, as_paths, reference_of
 from vedette_specs.codec import CodecError, decode, encode
 
 log = logging.getLogger("vedette.bentoml")
@@ -52,20 +51,20 @@ def prepared(config: Config, registry: Registry | None = None) -> Bundle:
 
 
 def bundle_file(paths: Sequence[Path]) -> Path:
-    """Beside the first YAML, and of its name."""
-    return paths[0].absolute().with_suffix(SUFFIX)
+    """Beside the first YAML, and of its name; of all names where there are several, as others may share the first."""
+    return paths[0].absolute().with_name("+".join(path.stem for path in paths) + SUFFIX)
 
 
 def _fresh(file: Path, paths: Sequence[Path], registry: Registry) -> Bundle | None:
     """What the file holds, if it was made of these YAML files and of the reference as it is now."""
     try:
         said = decode(file.read_bytes())
-        if not isinstance(said, Mapping) or said.get("format") != FORMAT or said.get("key") != key_of(paths):
+        if not isinstance(said, Mapping) or said.get("format") != FORMAT or said.get("key") != _key(paths):
             return None
         bundle = Bundle.from_bytes(said["bundle"], registry, base=file.parent)
     except (OSError, CodecError):  # none yet, or a damaged one
         return None
-    reference = _reference(bundle.plan.reference, file.parent)
+    reference = reference_of(bundle.plan.reference, file.parent)
     if reference["uri"] != said["reference"]["uri"]:
         return None
     there, then = reference["digest"], said["reference"]["digest"]
@@ -80,8 +79,8 @@ def _made(file: Path, paths: Sequence[Path], registry: Registry) -> Bundle:
         bundle = build_bundle(loaded.plan, registry, loaded.reference)
     said = {
         "format": FORMAT,
-        "key": key_of(paths),
-        "reference": _reference(loaded.plan.reference, file.parent),
+        "key": _key(paths),
+        "reference": reference_of(loaded.plan.reference, file.parent),
         "bundle": bundle.to_bytes(),
     }
     try:
@@ -97,17 +96,16 @@ def _made(file: Path, paths: Sequence[Path], registry: Registry) -> Bundle:
     return bundle
 
 
-def _reference(uri: str | None, folder: Path) -> dict[str, Any]:
-    """uri: relative to the YAML where it is a file.  digest: of the file's bytes; None where it is no file here."""
-    file = None if uri is None else local_path(uri)
-    if file is None:
-        return {"uri": uri, "digest": None}
-    try:
-        with file.open("rb") as data:
-            found = hashlib.file_digest(data, "sha256").hexdigest()
-    except OSError:
-        found = None
-    return {"uri": os.path.relpath(file, folder), "digest": found}
+def _key(paths: Sequence[Path]) -> str:
+    """Of what the bundle is made of, but for the reference. A file that cannot be read is told when it is loaded."""
+    digest = hashlib.sha256(version("vedette").encode())
+    for path in paths:
+        try:
+            data = path.read_bytes()
+        except OSError:
+            data = b""
+        digest.update(hashlib.sha256(data).digest())
+    return digest.hexdigest()
 
 
 @contextmanager

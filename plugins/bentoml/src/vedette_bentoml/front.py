@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import anyio.to_thread
 import httpx
 from starlette.types import Receive, Scope, Send
 
@@ -61,7 +62,8 @@ class Front:
         neighbour = self.explainers if self._explains(scope) and self.explainers is not None else self.pool
         where = graph.address(neighbour.on)
         if where is None:
-            await neighbour.local().public(_below(scope, self.path), receive, send)
+            local = await anyio.to_thread.run_sync(neighbour.local)  # the first time it takes a while
+            await local.public(_below(scope, self.path), receive, send)
             return
         try:
             body = await read_body(receive, self.max_body)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Callable, MutableMapping
 from importlib.metadata import version
 from pathlib import Path
@@ -30,6 +32,7 @@ try:
 except ImportError as error:
     unsupported(error)
 
+STARTED = "BENTOML_RUNNER_MAP"  # a variable in processes that one that serves has started
 Function = Callable[..., Any]
 Change = Callable[[Any], Any]
 
@@ -44,19 +47,27 @@ class Neighbour(Dependency):  # type: ignore[misc]
 
     on: Any = None
     _resolved: Any = attrs.field(default=None, init=False)
+    _making: threading.Lock = attrs.field(factory=threading.Lock, init=False)
 
     def __get__(self, instance: Any, owner: Any) -> Any:
         return self if instance is None else None
 
     def local(self) -> Any:
-        """The service's object where it runs in this process (as in tests); made at first use."""
-        if self._resolved is None:
-            self._resolved = self.on()
-        return self._resolved
+        """The service's object where it runs in this process (in tests, and with `--development`); made at first use,
+        once, though the tap and a request may both be the first."""
+        with self._making:
+            if self._resolved is None:
+                self._resolved = self.on()
+            return self._resolved
 
     @property
     def started(self) -> bool:
         return self._resolved is not None
+
+    @property
+    def here(self) -> bool:
+        """Whether it runs in this process, in one that BentoML has started to serve."""
+        return STARTED in os.environ and address(self.on) is None
 
     async def close(self) -> None:
         self._resolved = None

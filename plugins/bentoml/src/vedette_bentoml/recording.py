@@ -91,6 +91,10 @@ class VedetteMonitor(Recorder):
             for values in targets.values():
                 self.labels.put(identity, values, first)
 
+    def dropped(self) -> None:
+        if self.tap is not None:
+            self.tap.count("dropped_calls")
+
     def close(self, timeout: float = CLOSE_TIMEOUT) -> None:
         """Ship, or count as lost, what is left."""
         with _opening:

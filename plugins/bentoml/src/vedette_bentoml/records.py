@@ -2,7 +2,8 @@
 
 BentoML's own base class learns the columns from the first record, and asserts what holds as long as no other record is
 made meanwhile. While the first requests are served at once it does not hold, and they fail; so do records after one
-whose body raised, and records within others. Here each record has columns of its own, and nothing raises.
+whose body raised, and those of two monitors within each other. Here each record has columns of its own, and nothing
+raises.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 from vedette.engine.tap.settings import Complaints
 from vedette_bentoml import graph
 
+KEY = "vedette.records"
 ROLES = ("feature", "prediction", "target")
 
 
@@ -48,8 +50,18 @@ class Recorder(graph.MonitorBase[Any]):
         """Take a record that is complete."""
         raise NotImplementedError
 
+    def dropped(self) -> None:
+        """A record could not be taken."""
+
     def start_record(self) -> None:
-        self._open.set(Record())  # one that is open still is of an endpoint that raised: it has no answer
+        record = Record()
+        try:
+            if self._open.get() is not None:
+                self._tell("unfinished record", "a record is left: its body raised, or began another one of this name")
+            self._open.set(record)
+            self._of_request()[self.name] = record
+        except Exception as error:  # the model must not suffer
+            self._tell("record lost", "a record is not begun", error)
 
     def log(self, data: Any, name: str, role: str, data_type: str) -> None:
         self._log((data,), name, role)
@@ -58,27 +70,43 @@ class Recorder(graph.MonitorBase[Any]):
         self._log(data_batch, name, role)
 
     def stop_record(self) -> None:
-        record = self._open.get()
-        self._open.set(None)
-        if record is None or not record.columns:
-            return
         try:
-            self.export(record)
+            record = self._current()
+            self._open.set(None)
+            if self._of_request().get(self.name) is record:
+                del self._of_request()[self.name]
+            if record.columns:
+                self.export(record)
         except Exception as error:  # the model must not suffer
-            self._lost("record", "a record", error)
+            self.dropped()
+            self._tell("record lost", "a record is lost", error)
 
     def _log(self, values: Iterable[Any], name: str, role: str) -> None:
         try:
-            record = self._open.get()
-            if record is None:
-                raise RuntimeError("logged outside of a record: use the monitor in `with bentoml.monitor(...)`")
             if role not in ROLES:
                 raise ValueError(f"role {role!r} is unknown; allowed: {', '.join(ROLES)}")
             found = list(values)  # all or nothing, also of a generator that raises
-            record.column(f"{name}_" if name in self.PRESERVED_COLUMNS else name, role).extend(found)
+            kept = f"{name}_" if name in self.PRESERVED_COLUMNS else name
+            self._current().column(kept, role).extend(found)
         except Exception as error:  # the model must not suffer
-            self._lost("column", f"column {name!r}", error)
+            self._tell("column lost", f"column {str(name)[:80]!r} is lost", error)
 
-    def _lost(self, kind: str, what: str, error: Exception) -> None:
-        reason = f"{type(error).__name__}: {error}"
-        self.complaints.warn(f"{kind} lost", f"{what} of bentoml.monitor({self.name!r}) is lost: {reason}")
+    def _current(self) -> Record:
+        """This task's record; where it began none, its request's: streams run each step in a context of its own."""
+        record = self._open.get() or self._of_request().get(self.name)
+        if record is None:
+            raise RuntimeError("no record has begun here: use the monitor in `with bentoml.monitor(...)`")
+        return record
+
+    def _of_request(self) -> dict[str, Record]:
+        """The newest open record of each monitor in the request; of nothing outside of one."""
+        scope = graph.request_scope()
+        found: dict[str, Record] = {} if scope is None else scope.setdefault(KEY, {})
+        return found
+
+    def _tell(self, kind: str, what: str, error: Exception | None = None) -> None:
+        try:
+            reason = "" if error is None else f": {type(error).__name__}: {error}"
+        except Exception:  # an error of the endpoint's own kind, which cannot be shown
+            reason = f": {type(error).__name__}"
+        self.complaints.warn(kind, f"bentoml.monitor({self.name!r}): {what}{reason}")

@@ -12,15 +12,16 @@ import difflib
 import logging
 import os
 from collections.abc import Sequence
-from functools import cache, partial
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from vedette.config.plan import PoolSpec
 from vedette_bentoml import graph
-from vedette_bentoml.beside import Beside
-from vedette_bentoml.brief import STARTED, Brief, Config, as_paths, inherited, leave
+from vedette_bentoml.beside import Beside, Load
+from vedette_bentoml.brief import Brief, Config, as_paths, inherited, leave
 from vedette_bentoml.front import Front
-from vedette_bentoml.graph import Neighbour
+from vedette_bentoml.graph import STARTED, Neighbour
 from vedette_bentoml.names import PUBLIC, attribute, internal_secret
 from vedette_bentoml.notes import Noted
 from vedette_bentoml.sides import Kind, side_service, workers
@@ -52,17 +53,12 @@ def watch(
     target = graph.check_service(service)
     if hasattr(target.inner, MARK):
         raise ValueError(f"watch: {target.name} is watched already")
-    paths = as_paths(config)
-    load = cache(partial(_loaded, config, registry))
-    brief = inherited(paths)
-    if brief is None:
-        bundle = load()[1]
-        _warn(bundle.plan.pools)
-        brief = Brief.of(bundle)
+    brief, load = _briefed(as_paths(config), registry)
     names = chosen(target, brief.method, endpoint)
     internal_secret()  # made now, so that the processes that BentoML starts inherit it
-    leave(paths, brief)
     pools, explainers = _neighbours(target, brief, Beside(target, names[0], brief.model, load))
+    if any(neighbour.here for neighbour in (*pools.values(), *explainers.values())):
+        load()  # now rather than while a request waits
     tapping = Tapping(lambda: PoolTransport(pools, brief.wanted), brief.tap, brief.version)
     for name in names:
         wrap(graph.endpoint(target, name), tapping)
@@ -104,12 +100,24 @@ def chosen(service: Any, method: str, endpoint: str | Sequence[str] | None) -> l
     return names
 
 
-def _loaded(config: Config, registry: Registry | None) -> tuple[Registry, Bundle]:
-    from vedette.plugins import get_registry
-    from vedette_bentoml.bundles import prepared
+def _briefed(paths: Sequence[Path], registry: Registry | None) -> tuple[Brief, Load]:
+    """What the model's process must know, and how to get at the rest; told to the processes that this one starts."""
 
-    registry = registry or get_registry()
-    return registry, prepared(config, registry)
+    @cache
+    def load() -> tuple[Registry, Bundle]:
+        from vedette.plugins import get_registry
+        from vedette_bentoml.bundles import prepared
+
+        known = registry or get_registry()
+        return known, prepared(paths, known)
+
+    brief = inherited(paths)
+    if brief is None:
+        plan = load()[1].plan
+        _warn(plan.pools)
+        brief = Brief.of(load()[1])
+        leave(paths, brief, plan.reference)
+    return brief, load
 
 
 def _neighbours(service: Any, brief: Brief, beside: Beside) -> tuple[dict[str, Neighbour], dict[str, Neighbour]]:

@@ -54,18 +54,18 @@ def compared(
     one: Evaluator,
     other: Evaluator,
     level: float,
-    without: Set[str] = frozenset(),
+    left_out: Set[str] = frozenset(),
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """(values `<name>_difference`, `_difference_low`, `_difference_high`; details).
 
     The interval is Student's with Welch's degrees of freedom, the variance of each side the one that `estimate` finds.
-    without: names of values that are not compared.  `details.no_interval`: why a difference has none.
+    left_out: names of values that are not compared.  `details.no_interval`: why a difference has none.
     """
     a, b = estimate(mine, one, level), estimate(base, other, level)
     out: dict[str, Any] = {}
     lacking: dict[str, Any] = {}
     for key, value in a.values.items():
-        if key[0] in without:
+        if key[0] in left_out:
             continue
         theirs = b.values.get(key)
         difference = None if theirs is None else value - theirs

@@ -17,7 +17,7 @@ from vedette_specs.components import Folded, Memory, Metric, ResultContext, Tick
 from vedette_specs.results import Result, Status, json_number
 
 NO_REFERENCE = {"reason": "no reference"}
-_WORST_FIRST: tuple[Status, ...] = ("immature", "ok")
+_KNOWN: tuple[Status, ...] = ("immature", "ok")  # what a result is where not all metrics are insufficient
 
 
 class ComponentFailed(RuntimeError):
@@ -64,13 +64,12 @@ class Evaluator:
         ctx = ResultContext(window, self.segment, revision, start, end, seed)
         values: dict[str, Any] = {}
         details: dict[str, Any] = {}
-        known: set[Status] = set()
-        few: list[str] = []
+        standing: set[Status] = set()
+        unsure: list[str] = []
         for part in self.spec.components:
             component = self.component(part)
             if component is None:
                 details[part.alias] = NO_REFERENCE
-                few.append(part.alias)
                 continue
             state = span.states.get(part.alias)
             found = self.guard(component.result, component.create() if state is None else state, ctx)
@@ -80,12 +79,12 @@ class Evaluator:
             if rest := {**body.pop("details", {}), **body}:
                 details[part.alias] = rest
             if found.status == "insufficient":
-                few += named
+                unsure += named
             else:
-                known.add(found.status)
-        if known and few:
-            details[INSUFFICIENT] = few
-        status: Status = next((one for one in _WORST_FIRST if one in known), "insufficient")
+                standing.add(found.status)
+        if standing and unsure:
+            details[INSUFFICIENT] = unsure
+        status: Status = next((one for one in _KNOWN if one in standing), "insufficient")
         return Result(values, span.labelled if span.labelled else span.rows, status, details)
 
     def shares(self, span: Span) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -19,12 +18,11 @@ from vedette.engine.capture.decode import Rows, build, read
 from vedette.engine.message import TapPlan
 from vedette.engine.tap.holdings import Holdings, Offered, Shipment
 from vedette.engine.tap.settings import Complaints, Timing
+from vedette.engine.tap.turns import Turn
 from vedette_specs.batch import Batch, concat
 
 Mint = Callable[[], str]
 Store = Callable[[Shipment], None]
-_TURN = 0.0002  # seconds of decoding between two pauses: a thread of the model that wakes meanwhile waits for one,
-_PAUSE = 0.00005  # where it would wait for sys.getswitchinterval() (5 ms) otherwise; sleep(0) lets few others in
 _CHUNK = 4096  # offers frozen together
 
 
@@ -84,11 +82,9 @@ class Capturing:
     def _batches(self, items: list[Offered], plan: TapPlan) -> Iterator[Batch]:
         calls: dict[tuple[Any, ...], list[Rows]] = {}
         ready: dict[tuple[Any, ...], list[Batch]] = {}
-        lag, turn = 0.0, time.perf_counter()
+        lag, turn = 0.0, Turn()
         for item, _, _, low, arrival in items:
-            if time.perf_counter() - turn > _TURN:
-                time.sleep(_PAUSE)
-                turn = time.perf_counter()
+            turn.let_others_in()
             if isinstance(item, Batch):
                 batch = self._complete(item, plan, arrival)
                 ready.setdefault(_layout(batch), []).append(batch)
