@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from vedette.config.plan import CaptureSpec
 from vedette.engine.capture import Call, decode
 from vedette.testing.platforms.model import CLASSES, FEATURES
 from vedette_bentoml import watch
-from vedette_bentoml.keeping import kept
+from vedette_bentoml.keeping import Held, TooLarge, kept
 from vedette_specs.schema import Schema
 
 ROWS = [[0.5, 1.0, -1.0], [-2.0, 0.0, 0.5]]
@@ -122,12 +123,123 @@ def test_an_endpoint_that_changes_its_argument_has_what_was_sent_monitored(
     assert decode(call, SCHEMA, INSIDE.get(name, CaptureSpec())).matrix().tolist() == ROWS
 
 
+def copied(value: Any, most: int = 1 << 20) -> Any:
+    return kept((value,), {}, Held(most)).args[0]
+
+
 def test_more_than_the_tap_may_hold_is_not_copied() -> None:
     rows = np.zeros((1000, 3))
-    assert kept((rows,), {}, rows.nbytes - 1)[0][0] is rows
-    assert kept((rows,), {}, rows.nbytes + 1000)[0][0] is not rows
+    with pytest.raises(TooLarge, match=f"more than {rows.nbytes - 1} bytes"):
+        copied(rows, rows.nbytes - 1)
+    assert copied(rows, rows.nbytes + 1000) is not rows
     few_then_many = [[], [0.0] * 100_000]  # the first item says nothing of the others
-    assert kept((few_then_many,), {}, 1 << 20)[0][0] is few_then_many
+    with pytest.raises(TooLarge):
+        copied(few_then_many)
+
+
+def test_calls_under_way_hold_no_more_than_the_tap_together() -> None:
+    rows = np.zeros((1000, 3))
+    held = Held(2 * rows.nbytes + 1000)
+    under_way = [kept((rows,), {}, held), kept((), {"rows": rows}, held)]
+    with pytest.raises(TooLarge):
+        kept((rows,), {}, held)
+    with pytest.raises(TooLarge):
+        kept(([rows, rows, rows],), {}, Held(2 * rows.nbytes))
+    assert kept((rows[:2],), {}, held).args[0] is not rows, "a small one takes less than its request"
+    under_way.pop()
+    under_way.append(kept((rows,), {}, held))
+    with pytest.raises(TooLarge):
+        kept((rows,), {}, held)
+
+
+def test_a_copy_that_is_given_up_takes_nothing() -> None:
+    rows = np.zeros((1000, 3))
+    held = Held(2 * rows.nbytes)
+    for _ in range(5):
+        with pytest.raises(TooLarge):
+            kept(([rows, rows, rows],), {}, held)
+    assert kept((rows,), {}, held).args[0] is not rows
+
+
+def test_what_is_taken_at_once_is_given_back() -> None:
+    """By many threads, each of which drops its calls in its own time."""
+    rows = np.zeros((1000, 3))
+    held = Held(100 * rows.nbytes)
+
+    def call() -> None:
+        for _ in range(300):
+            kept((rows,), {}, held)
+
+    threads = [threading.Thread(target=call) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    held.take(held.most)
+
+
+def test_a_call_that_does_not_fit_is_shown_as_it_is_and_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """However the others end: answered, failed or left."""
+    config = write_config(tmp_path, "tap: {buffer: 64 KiB}\n")
+    tapping = watch(changing(), config, endpoint="array").inner._vedette_tapping
+    rows = np.zeros((1000, 3))
+
+    def failing() -> None:
+        call = tapping.kept((), {"rows": rows})
+        assert call.kwargs["rows"] is not rows
+        raise RuntimeError("the model fails")
+
+    first = [tapping.kept((rows,), {}) for _ in range(2)]
+    assert [call.args[0] is rows for call in first] == [False, False]
+    assert tapping.kept((rows,), {}).args[0] is rows
+    assert "a call is monitored as its endpoint leaves it" in caplog.text
+    assert "more than 65536 bytes" in caplog.text
+    first.clear()
+    for _ in range(5):
+        with pytest.raises(RuntimeError, match="the model fails"):
+            failing()
+    for _ in range(10):
+        tapping.kept((rows,), {})
+    assert len(caplog.records) == 1
+    under_way = [tapping.kept((rows,), {}) for _ in range(2)]
+    tapping._after_fork()  # the parent's calls are not the child's
+    assert tapping.kept((rows,), {}).args[0] is not rows
+    del under_way
+
+
+def test_what_can_be_changed_inside_of_objects_is_copied_too() -> None:
+    cells = np.empty((2, 2), dtype=object)
+    cells[:] = [["text", [1.0]], [{"a": 1.0}, 2.0]]
+    cells[1, 1] = np.zeros(2)
+    copy = copied(np.asfortranarray(cells))
+    assert copy[0].tolist() == ["text", [1.0]]
+    cells[0, 1].append(99.0)
+    cells[1, 0]["a"] = 99.0
+    cells[1, 1][:] = 99.0
+    assert (copy[0, 1], copy[1, 0], copy[1, 1].tolist()) == ([1.0], {"a": 1.0}, [0.0, 0.0])
+    assert copied(np.array("text", dtype=object)).item() == "text"
+
+
+def test_objects_count_with_what_they_hold() -> None:
+    cells = np.empty(2, dtype=object)
+    cells[:] = [np.zeros(1000), np.zeros(1000)]
+    with pytest.raises(TooLarge):
+        copied(cells, 10_000)
+
+
+def test_columns_of_objects_are_copied_with_what_they_hold() -> None:
+    moment = pd.Timestamp("2024-01-01")
+    frame = pd.DataFrame({"n": [1.0, 2.0], "s": ["a", "b"]}, index=[7, 7])
+    frame["cells"] = pd.Series([[1.0], moment], index=[7, 8], dtype=object).to_numpy()
+    frame["moments"] = pd.Series([moment, moment], dtype=object).to_numpy()
+    before = frame.dtypes.to_dict()
+    copy, series = copied(frame), copied(frame["cells"])
+    frame["cells"].iloc[0].append(99.0)
+    frame.loc[7, "n"] = 99.0
+    assert copy["cells"].tolist() == series.tolist() == [[1.0], moment]
+    assert copy["n"].tolist() == [1.0, 2.0]
+    assert copy.dtypes.to_dict() == before
+    assert copy.index.tolist() == series.index.tolist() == [7, 7]
 
 
 def test_what_is_strange_is_the_same_object() -> None:
@@ -136,13 +248,12 @@ def test_what_is_strange_is_the_same_object() -> None:
             raise RuntimeError("not to be looked into")
 
     strange = Own(a=1.0)
-    args, kwargs = kept((strange,), {"file": Path("x.png")}, 1 << 20)
-    assert args[0] is strange
-    assert kwargs == {"file": Path("x.png")}
+    call = kept((strange,), {"file": Path("x.png")}, Held(1 << 20))
+    assert call.args[0] is strange
+    assert call.kwargs == {"file": Path("x.png")}
 
 
 def test_a_copy_that_fails_costs_the_model_nothing(service: Any) -> None:
     around: list[Any] = []
     around.append(around)  # without end
-    args, _ = service.inner._vedette_tapping.kept((around,), {})
-    assert args[0] is around
+    assert service.inner._vedette_tapping.kept((around,), {}).args[0] is around

@@ -120,6 +120,23 @@ class TestLabels:
         assert lost == [3]
         assert "labels of 2 records could not be stored before the end" in caplog.text
 
+    def test_what_waits_behind_a_store_that_hangs_is_counted(self) -> None:
+        lost: list[int] = []
+        tried, go = threading.Event(), threading.Event()
+
+        def post(items: list[Any]) -> None:
+            tried.set()
+            go.wait(20)
+
+        labels = Labels(post, lost.append)
+        labels.put("r-1", ["yes"])
+        assert tried.wait(20)
+        labels.put("r-2", ["yes", "no"])
+        labels.put("r-3", ["no"])
+        labels.close(0.05)
+        assert lost == [3], "the first is on its way, and may arrive"
+        go.set()
+
     def test_a_forked_child_posts_its_own(self) -> None:
         """A worker that was forked after the parent had labelled something has no thread of the parent's."""
         read, write = os.pipe()

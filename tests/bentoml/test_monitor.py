@@ -270,3 +270,17 @@ def test_lost_labels_stand_in_status_and_metrics(remote: tuple[str, Service]) ->
     with urllib.request.urlopen(f"{url}/metrics") as answer:
         assert "vedette_dropped_labels_total 2.0" in answer.read().decode()
     monitor.close()
+
+
+def test_labels_that_are_lost_at_the_end_are_told_by_the_tap(remote: tuple[str, Service]) -> None:
+    url, service = remote
+    monitor = VedetteMonitor("income", url=url)
+
+    def away(items: list[Any]) -> None:
+        raise OSError("away")
+
+    monitor.labels.post = away  # type: ignore[union-attr]
+    record(monitor, make_rows(2, seed=5), ["yes", "no"])
+    monitor.close()
+    counted = service.counters()
+    assert (counted.get("dropped_labels"), counted.get("captured")) == (2, 2)

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import threading
 import time
+from dataclasses import replace
 from multiprocessing.connection import Connection
 
 import pytest
@@ -124,6 +125,17 @@ def test_counters_travel_cumulatively() -> None:
     assert [m.counters["captured"] for m in wire["default"].messages] == [1, 2, 3]
     assert until(lambda: any(m.counters.get("delivered_rows") == 3 for m in wire["default"].heartbeats))
     tap.close()
+
+
+def test_what_was_counted_last_is_told_at_the_end() -> None:
+    wire = Wire()
+    tap = Tap(wire, timing=replace(FAST, heartbeat=60.0))
+    tap.offer(call(1))
+    assert tap.flush(5)
+    tap.count("dropped_labels", 3)
+    tap.close()
+    (last,) = wire["default"].heartbeats
+    assert (last.counters["dropped_labels"], last.counters["delivered_rows"]) == (3, 1)
 
 
 def _child(pipe: Connection, tap: Tap, wire: Wire) -> None:

@@ -11,9 +11,11 @@ from vedette.config.plan import CaptureSpec
 from vedette.engine.capture import Call
 from vedette.engine.message import Message, TapPlan
 from vedette.engine.tap.settings import Timing
+from vedette.engine.tap.tap import Tap
 from vedette.engine.tap.transport import Busy, TransportError
 from vedette_specs import Batch, Schema
 
+Make = Callable[..., Tap]
 SCHEMA = Schema({"age": "numeric", "work": "category"}, "binary", ("<=50K", ">50K"), ">50K", 0.5, "income")
 FAST = Timing(
     flush_every=0.01,

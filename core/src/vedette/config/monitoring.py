@@ -82,40 +82,40 @@ def _draft(ctx: Context, path: Path, section: MonitorSection) -> _Draft | None:
     if section.detect is not None:
         return _detector(ctx, (*path, "detect"), section, section.detect)
     loaded: list[Loaded] = []
+    built: list[tuple[ComponentSpec, Any]] = []
     for index, item in enumerate(section.metrics or ()):
         where = (*path, "metrics", index)
         one = use_component(ctx, where, item.use, item.options, METRICS, _alias(item), ("use", "as"))
         if one is not None:
             _judge(ctx, where, one, section)
-            _check_read(ctx, where, one)
+            spec, _ = one
+            built.append((spec, ctx.registry.build(spec.use, spec.options, (spec.kind,))))
+            _check_read(ctx, where, *built[-1])
             loaded.append(one)
     _unique(ctx, path, section.metrics or ())
-    _check_mixed(ctx, path, loaded)
+    _check_mixed(ctx, path, built)
     return _Draft(section, tuple(loaded), DEFAULT_FDR) if loaded else None
 
 
-def _check_read(ctx: Context, path: Path, one: Loaded) -> None:
+def _check_read(ctx: Context, path: Path, spec: ComponentSpec, part: Any) -> None:
     """Columns that a metric names in an option other than `columns`, which fitting and the schema judge."""
-    spec, _ = one
-    part: Any = ctx.registry.build(spec.use, spec.options, (spec.kind,))
     for column in part.kept_columns():
         if column not in (spec.options.get("columns") or ()):
             key = next((k for k, value in spec.options.items() if value == column), spec.alias)
             check_read(ctx, path, column, key)
 
 
-def _check_mixed(ctx: Context, path: Path, loaded: Sequence[Loaded]) -> None:
+def _check_mixed(ctx: Context, path: Path, built: Sequence[tuple[ComponentSpec, Any]]) -> None:
     """Metrics that read inputs beside some that wait for labels: when these come, the inputs are gone."""
-    built: list[Any] = [ctx.registry.build(spec.use, spec.options, (spec.kind,)) for spec, _ in loaded]
-    waiting = [spec.alias for (spec, _), part in zip(loaded, built, strict=True) if part.tags.needs_labels]
-    for index, part in enumerate(built):
+    waiting = [spec.alias for spec, part in built if part.tags.needs_labels]
+    for index, (spec, part) in enumerate(built):
         tags = part.tags
         others = tags.needs_labels or tags.needs_prediction or tags.needs_probabilities
         reads_inputs = tags.needs_inputs or not others
         if waiting and reads_inputs and not part.kept_columns():
             ctx.fault(
                 (*path, "metrics", index),
-                f"{loaded[index][0].alias} reads inputs, which are gone when the labels come that "
+                f"{spec.alias} reads inputs, which are gone when the labels come that "
                 f"{waiting[0]} waits for: put it into a monitor of its own",
             )
 

@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Protocol
 
 from vedette.engine.tap.settings import Complaints
@@ -78,9 +79,12 @@ class Labels:
             self._lose([item], "labels dropped", f"labels are dropped: those of {WAITING} records wait already")
 
     def close(self, timeout: float) -> None:
+        """Post what waits. What cannot be posted within `timeout` seconds is lost, but for what is on its way."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join(timeout)
+            if self._thread.is_alive() and (left := self._rest()):
+                self._leave(left)
 
     def _start(self) -> None:
         with self._lock:
@@ -95,14 +99,12 @@ class Labels:
             last = False
             while group := self._left(group):
                 if last:
-                    self._end(group)
+                    self._leave(group + self._rest())
                     return
                 last = self._stop.wait(RETRY_AFTER)  # once more at the end: monitors may have started meanwhile
 
-    def _end(self, group: list[Item]) -> None:
-        while more := self._next():
-            group += more
-        self._lose(group, "labels left", f"labels of {len(group)} records could not be stored before the end")
+    def _leave(self, items: list[Item]) -> None:
+        self._lose(items, "labels left", f"labels of {len(items)} records could not be stored before the end")
 
     def _lose(self, items: list[Item], kind: str, message: str) -> None:
         self.lost(sum(len(item["labels"]) for item in items))
@@ -117,6 +119,13 @@ class Labels:
         except queue.Empty:
             pass
         return group
+
+    def _rest(self) -> list[Item]:
+        found: list[Item] = []
+        with suppress(queue.Empty):
+            while True:
+                found.append(self._waiting.get_nowait())
+        return found
 
     def _left(self, group: list[Item]) -> list[Item]:
         """Post; those that are worth another try."""

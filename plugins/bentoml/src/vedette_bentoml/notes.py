@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from vedette.engine.capture.exchange import SKIP, App, Message, Receive, Scope, 
 
 if TYPE_CHECKING:
     from vedette.engine.tap.lazy import LazyTap
+    from vedette_bentoml.keeping import Kept
 
 REQUEST_ID = b"x-request-id"
 
@@ -23,7 +24,7 @@ class Note:
     id: str
     headers: dict[Any, Any]
     shown: bool = False
-    given: tuple[tuple[Any, ...], Mapping[str, Any]] | None = None
+    given: Kept | None = None
 
     @property
     def skipped(self) -> bool:

@@ -36,6 +36,7 @@ from vedette_bentoml.records import ROLES, Record, Recorder
 log = logging.getLogger("vedette.bentoml")
 OPTIONS = ("config", "url", "token")
 CLOSE_TIMEOUT = 15.0  # monitors that have just been asked for the first time take some seconds to start
+LAST = 1.0  # seconds for what is left to be done when all time is gone
 _opened: list[VedetteMonitor] = []
 _opening = threading.Lock()
 
@@ -96,15 +97,19 @@ class VedetteMonitor(Recorder):
             self.tap.count("dropped_calls")
 
     def close(self, timeout: float = CLOSE_TIMEOUT) -> None:
-        """Ship, or count as lost, what is left."""
+        """Ship, or count as lost, what is left: labels when monitors that were just started are there for them, and
+        before the tap, which tells how many were lost."""
+        deadline = time.monotonic() + timeout
         with _opening:
             tap, self.tap = self.tap, None
             if self in _opened:
                 _opened.remove(self)
         if tap is not None:
-            tap.close(timeout)
+            tap.drain(timeout)
         if self.labels is not None:
-            self.labels.close(timeout)
+            self.labels.close(max(LAST, deadline - time.monotonic()))
+        if tap is not None:
+            tap.close(max(LAST, deadline - time.monotonic()))
 
     def _share(self) -> bool:
         """Use the tap of another monitor of this name, if there is one: BentoML may make two, of which it keeps one,

@@ -2,72 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 from starlette.responses import StreamingResponse
 
+from vedette.config.plan import TapSpec
 from vedette.engine.capture.call import Call
 from vedette.engine.capture.exchange import Bounded
 from vedette.engine.tap.lazy import LazyTap
-from vedette_bentoml.keeping import kept
+from vedette.engine.tap.settings import Complaints
+from vedette.engine.tap.transport import Transport
+from vedette_bentoml.keeping import Held, Kept, TooLarge, kept
 from vedette_bentoml.notes import NOTE, Note
 
-Arguments = tuple[tuple[Any, ...], Mapping[str, Any]]
 _NO_HEADERS: Mapping[str, Any] = {}
 
 
 class Tapping(LazyTap):
     """Turns what the endpoints show into calls for the tap. An error here is logged once and costs rows only."""
 
-    def kept(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Arguments:
+    def __init__(
+        self, connect: Callable[[], Transport], settings: TapSpec | None = None, model_version: str = ""
+    ) -> None:
+        super().__init__(connect, settings, model_version)
+        self._reset()
+
+    def kept(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Kept:
         """The arguments of a call, to be shown once it is answered: the endpoint may change its own in place.
 
-        More than the tap may hold at all is not copied, nor what asks not to be logged.
+        What asks not to be logged is not copied, nor what does not fit beside the copies of other calls under way.
         """
         note = NOTE.get()
         if note is not None and note.skipped:
-            return args, kwargs
+            return Kept(args, kwargs)
         try:
-            return kept(args, kwargs, self.settings.buffer_bytes)
+            return kept(args, kwargs, self._held)
+        except TooLarge as error:
+            self._complaints.warn("calls not copied", f"a call is monitored as its endpoint leaves it: {error}")
         except Exception as error:  # the model must not suffer
             self.failed(error)
-            return args, kwargs
+        return Kept(args, kwargs)
 
-    def answered(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any, context: str | None) -> Any:
+    def answered(self, call: Kept, result: Any, context: str | None) -> Any:
         """Show a call and its answer; returns the answer, to be given on. context: parameter that is no input."""
         try:
             if isinstance(result, StreamingResponse):
-                note = NOTE.get()
-                result.body_iterator = self._watched(result.body_iterator, args, kwargs, context, note)
+                result.body_iterator = self._watched(result.body_iterator, call, context, NOTE.get())
             else:
-                self.show(NOTE.get(), args, kwargs, result, context)
+                self.show(NOTE.get(), call, result, context)
         except Exception as error:  # the model must not suffer
             self.failed(error)
         return result
 
-    def streamed(
-        self, note: Note | None, args: tuple[Any, ...], kwargs: Mapping[str, Any], kept: Bounded, context: str | None
-    ) -> None:
+    def streamed(self, note: Note | None, call: Kept, answer: Bounded, context: str | None) -> None:
         """Show a call that was answered piece by piece."""
         try:
-            self.show(note, args, kwargs, kept.joined(), context)
+            self.show(note, call, answer.joined(), context)
         except Exception as error:  # the model must not suffer
             self.failed(error)
 
-    def show(
-        self, note: Note | None, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any, context: str | None
-    ) -> None:
+    def show(self, note: Note | None, call: Kept, result: Any, context: str | None) -> None:
         if note is not None:
             note.shown = True
             if note.skipped:
                 return
+        kwargs = call.kwargs
         status = getattr(result, "status_code", None)
         if status is None and context is not None and context in kwargs:
             status = kwargs[context].response.status_code
         self.offer(
             Call(
-                args=args,
+                args=call.args,
                 kwargs={name: value for name, value in kwargs.items() if name != context} if context else kwargs,
                 response=result,
                 headers=_NO_HEADERS if note is None else note.headers,
@@ -76,11 +82,17 @@ class Tapping(LazyTap):
             )
         )
 
-    async def _watched(
-        self, chunks: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], context: str | None, note: Note | None
-    ) -> AsyncIterator[Any]:
-        kept = Bounded()
+    async def _watched(self, chunks: Any, call: Kept, context: str | None, note: Note | None) -> AsyncIterator[Any]:
+        answer = Bounded()
         async for chunk in chunks:
-            kept.add(chunk)
+            answer.add(chunk)
             yield chunk
-        self.streamed(note, args, kwargs, kept, context)
+        self.streamed(note, call, answer, context)
+
+    def _reset(self) -> None:
+        self._held = Held(self.settings.buffer_bytes)
+        self._complaints = Complaints()
+
+    def _after_fork(self) -> None:
+        super()._after_fork()
+        self._reset()  # the parent's calls are not under way here

@@ -25,29 +25,29 @@ def _wrapped(function: graph.Function, context: str | None, tapping: Tapping) ->
     if inspect.isasyncgenfunction(function):
 
         async def method(self: Any, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
-            note, (shown, named) = NOTE.get(), tapping.kept(args, kwargs)
+            note, call = NOTE.get(), tapping.kept(args, kwargs)
             stream = function(self, *args, **kwargs)
-            async for item in async_tee(stream, lambda kept: tapping.streamed(note, shown, named, kept, context)):
+            async for item in async_tee(stream, lambda answer: tapping.streamed(note, call, answer, context)):
                 yield item
 
     elif inspect.iscoroutinefunction(function):
 
         async def method(self: Any, *args: Any, **kwargs: Any) -> Any:  # type: ignore[misc]
-            shown, named = tapping.kept(args, kwargs)
-            return tapping.answered(shown, named, await function(self, *args, **kwargs), context)
+            call = tapping.kept(args, kwargs)
+            return tapping.answered(call, await function(self, *args, **kwargs), context)
 
     elif inspect.isgeneratorfunction(function):
 
         def method(self: Any, *args: Any, **kwargs: Any) -> Iterator[Any]:  # type: ignore[misc]
-            note, (shown, named) = NOTE.get(), tapping.kept(args, kwargs)
+            note, call = NOTE.get(), tapping.kept(args, kwargs)
             stream = function(self, *args, **kwargs)
-            yield from tee(stream, lambda kept: tapping.streamed(note, shown, named, kept, context))
+            yield from tee(stream, lambda answer: tapping.streamed(note, call, answer, context))
 
     else:
 
         def method(self: Any, *args: Any, **kwargs: Any) -> Any:  # type: ignore[misc]
-            shown, named = tapping.kept(args, kwargs)
-            return tapping.answered(shown, named, function(self, *args, **kwargs), context)
+            call = tapping.kept(args, kwargs)
+            return tapping.answered(call, function(self, *args, **kwargs), context)
 
     return functools.update_wrapper(method, function)
 
@@ -66,9 +66,9 @@ def _batchable(api: graph.APIMethod[..., Any], tapping: Tapping) -> None:
     def answered(result: Any) -> Any:
         note = NOTE.get()
         if note is not None and note.given is not None:
-            (args, kwargs), note.given = note.given, None
+            call, note.given = note.given, None
             try:
-                tapping.show(note, args, kwargs, result, api.ctx_param)
+                tapping.show(note, call, result, api.ctx_param)
             except Exception as error:  # the model must not suffer
                 tapping.failed(error)
         return result

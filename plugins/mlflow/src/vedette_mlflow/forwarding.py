@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -13,8 +14,9 @@ import httpx
 from starlette.responses import Response
 
 from vedette.http.answers import answer
-from vedette.http.handing_on import HOP, Gone, TooLarge, climbs, read_body
+from vedette.http.handing_on import HOP, Gone, TooLarge, climbs
 from vedette.http.loopback import LoopbackOnly
+from vedette_mlflow.bodies import Bodies, Crowded, Slow
 from vedette_mlflow.control import PREFIX
 from vedette_mlflow.paths import differs, handed_on
 
@@ -22,9 +24,11 @@ if TYPE_CHECKING:
     from vedette.engine.capture.exchange import App, Receive, Scope, Send
 
 MAX_BODY = 16 << 20  # bytes of a request, as `server.max_body` has it
+MAX_BODIES = 64 << 20  # of those that come at the same time
 MAX_ANSWER = 32 << 20
-TIMEOUT, EXPLAIN_TIMEOUT, CONNECT_TIMEOUT = 10.0, 60.0, 5.0  # seconds: the first two for all of a request
-AT_ONCE = 8  # requests under way
+BODY_TIMEOUT = 10.0  # seconds
+TIMEOUT, EXPLAIN_TIMEOUT, CONNECT_TIMEOUT = 10.0, 60.0, 5.0  # seconds: the first two from the body's end on
+AT_ONCE = 8  # requests under way, whose bodies are here
 ASKED_EVERY = 60.0  # seconds for which it is known whether the monitors ask for tokens
 _SAID = frozenset({b"date", b"server"})  # by this server too
 _OURS = frozenset({b"host", b"content-length", b"accept-encoding"})  # the client that asks for us sets its own
@@ -44,6 +48,7 @@ class Forwarding:
         self._url = url.rstrip("/")
         self._path = urlsplit(self._url).path
         self._client: httpx.AsyncClient | None = None
+        self._bodies = Bodies(BODY_TIMEOUT, MAX_BODY, MAX_BODIES)
         self._under_way = 0
         self._guarded_until = 0.0
 
@@ -51,13 +56,21 @@ class Forwarding:
         if scope["type"] != "http" or not (scope["path"] == PREFIX or scope["path"].startswith(f"{PREFIX}/")):
             await self.app(scope, receive, send)
             return
-        refusal: Any = self._refusal(scope)
+        try:
+            refusal: Any = self._refusal(scope)
+            body = b"" if refusal is not None else await self._bodies.read(receive)
+        except Gone:
+            return
+        except (TooLarge, Slow, Crowded) as error:
+            refusal = _unread(error)
+        if refusal is None and self._under_way >= AT_ONCE:
+            refusal = _busy(f"{AT_ONCE} requests are under way already")
         if refusal is not None:
             await refusal(scope, receive, send)
             return
-        self._under_way += 1
+        self._under_way += 1  # only now: who sends a body slowly keeps nobody out
         try:
-            await self._serve(scope, receive, send)
+            await self._serve(body, scope, receive, send)
         finally:
             self._under_way -= 1
 
@@ -68,23 +81,18 @@ class Forwarding:
             return answer(307, f"the page is at {PREFIX}/", headers={"Location": f"{PREFIX}/"})
         if climbs(scope) or differs(scope) or not handed_on(path.removeprefix(f"{PREFIX}/")):
             return answer(404, f"{scope['method']} {path[:80]}: Not Found; the monitors are at another address")
-        if self._under_way >= AT_ONCE:
-            return answer(503, f"{AT_ONCE} requests are under way already", headers={"Retry-After": "1"})
         return None
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve(self, body: bytes, scope: Scope, receive: Receive, send: Send) -> None:
         guarded = await self._tried(self._guarded(), TIMEOUT)
-        app: Any = guarded if isinstance(guarded, Response) else self._hand_on
+        app: Any = guarded if isinstance(guarded, Response) else partial(self._hand_on, body)
         guard: Any = app if guarded else LoopbackOnly(app)
         await guard(scope, receive, send)
 
-    async def _hand_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _hand_on(self, body: bytes, scope: Scope, receive: Receive, send: Send) -> None:
         """The answer begins when all of it is here, so that what goes wrong until then has an answer of its own."""
         seconds = EXPLAIN_TIMEOUT if scope["path"].startswith(f"{PREFIX}/explain") else TIMEOUT
-        try:
-            reply = await self._tried(self._asked(scope, receive), seconds)
-        except Gone:
-            return
+        reply = await self._tried(self._asked(scope, body), seconds)
         await reply(scope, receive, send)
 
     async def _tried(self, work: Awaitable[Any], seconds: float) -> Any:
@@ -92,8 +100,6 @@ class Forwarding:
         try:
             async with asyncio.timeout(seconds):
                 return await work
-        except TooLarge as error:
-            return answer(413, str(error), "body")
         except (TimeoutError, httpx.TimeoutException):
             log.warning("the monitors at %s have not answered within %g s", self._url, seconds)
             return answer(504, f"the monitors have not answered within {seconds:g} s")
@@ -111,8 +117,7 @@ class Forwarding:
         self._guarded_until = time.monotonic() + ASKED_EVERY
         return True
 
-    async def _asked(self, scope: Scope, receive: Receive) -> Response:
-        body = await read_body(receive, MAX_BODY)
+    async def _asked(self, scope: Scope, body: bytes) -> Response:
         sent = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
         query = scope.get("query_string", b"").decode("latin-1")
         url = f"{self._url}{sent[len(PREFIX) :]}{'?' if query else ''}{query}"
@@ -150,3 +155,16 @@ class Forwarding:
             timeout = httpx.Timeout(EXPLAIN_TIMEOUT, connect=CONNECT_TIMEOUT)
             self._client = httpx.AsyncClient(limits=limits, timeout=timeout, trust_env=False, follow_redirects=False)
         return self._client
+
+
+def _unread(error: Exception) -> Response:
+    """The answer to a body that is not read to its end. A connection that has been waited for is not kept."""
+    if isinstance(error, Crowded):
+        return _busy(str(error))
+    if isinstance(error, TooLarge):
+        return answer(413, str(error), "body")
+    return answer(408, str(error), "body", {"Connection": "close"})
+
+
+def _busy(message: str) -> Response:
+    return answer(503, message, headers={"Retry-After": "1"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable
 
@@ -14,6 +15,8 @@ from vedette.engine.work.worker import Worker, WorkerSettings
 from vedette.plugins import Registry
 from vedette.store import labels
 from vedette.store.database import Store
+
+logger = logging.getLogger("vedette.worker")
 
 
 class Runtime:
@@ -34,8 +37,16 @@ class Runtime:
         self.workers = {pool: Worker(store, bundle, pool, registry, settings, clock) for pool in pools}
 
     def start(self) -> Runtime:
-        for worker in self.workers.values():
-            worker.start()
+        """Start the workers of all pools, or of none: nobody has a runtime that could not start, to close it."""
+        begun: list[Worker] = []
+        try:
+            for worker in self.workers.values():
+                begun.append(worker)
+                worker.start()
+        except BaseException:
+            for worker in reversed(begun):
+                self._give_up(worker)
+            raise
         return self
 
     def flush(self) -> None:
@@ -58,6 +69,13 @@ class Runtime:
     def close(self) -> None:
         for worker in self.workers.values():
             worker.close()
+
+    def _give_up(self, worker: Worker) -> None:
+        """Whatever goes wrong now is less than what is being told."""
+        try:
+            worker.close()
+        except Exception:
+            logger.exception("the worker of pool %s could not be closed", worker.core.pool)
 
 
 def ends_after(plan: Plan, latest: float) -> float:

@@ -36,6 +36,7 @@ class Sending:
         self.version = version
         self.stop = threading.Event()
         self._failing_since: float | None = None  # of heartbeats, since anything was answered
+        self._told: dict[str, int] = {}  # counters that were delivered last
         self.thread = threading.Thread(target=self._run, name=f"vedette-tap-{pool}", daemon=True)
 
     def _run(self) -> None:
@@ -50,10 +51,13 @@ class Sending:
                 self.held.count("errors")
                 self.complaints.warn("sender failed", f"pool {self.pool!r}: {error!r}", error)
                 self.stop.wait(self.timing.first_retry)
+        if self.hurry.is_set() and self._failing_since is None and self.held.counters(self.pool) != self._told:
+            self._heartbeat()  # what was counted since is heard of now or never
 
     def _deliver(self, shipment: Shipment) -> None:
+        counters = self.held.counters(self.pool)
         try:
-            message = shipment.message(self.pool, self.held.counters(self.pool))
+            message = shipment.message(self.pool, counters)
         except (OSError, ValueError, KeyError) as error:  # the spool's file is gone or damaged; or given up meanwhile
             self.complaints.warn("message lost", f"pool {self.pool!r}: a message cannot be read back: {error!r}")
             self.held.settle(self.pool, shipment, "dropped_rows")
@@ -72,6 +76,7 @@ class Sending:
                 self._wait(attempt, error)
                 attempt += 1
             else:
+                self._told = counters
                 self.held.settle(self.pool, shipment, "delivered_rows")
                 return
 
@@ -105,6 +110,7 @@ class Sending:
             return
         try:
             self._send(message, min(self.timing.send_timeout, 2.0))
+            self._told = counters
         except TransportError as error:
             self.held.count("heartbeats_failed", pool=self.pool)
             self._heartbeat_failed(error)

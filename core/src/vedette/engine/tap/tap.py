@@ -101,6 +101,11 @@ class Tap:
                     return False
         return True
 
+    def drain(self, timeout: float = 5.0) -> bool:
+        """Flush before the end: from here on nothing waits long between its attempts."""
+        self._hurry.set()
+        return self.flush(timeout)
+
     def close(self, timeout: float = 5.0) -> None:
         """Drain for at most `timeout` seconds and stop; what is left is counted (and stays in the spool, if any)."""
         with self._starting:
@@ -108,8 +113,7 @@ class Tap:
                 return
             self._closed = True
         deadline = time.monotonic() + timeout
-        self._hurry.set()
-        self.flush(timeout)
+        self.drain(timeout)
         self._stop.set()
         self._held.wake.set()
         senders = list(self._senders.values())

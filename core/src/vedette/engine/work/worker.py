@@ -107,12 +107,10 @@ class Worker:
     def start(self) -> Worker:
         self.core.enlist()
         loops = {"worker": self._work, "reducer": self._reduce, "sinks": self._deliver}
-        self._threads = [
-            threading.Thread(target=loop, name=f"vedette-{name}-{self.core.pool}", daemon=True)
-            for name, loop in loops.items()
-        ]
-        for thread in self._threads:
+        for name, loop in loops.items():
+            thread = threading.Thread(target=loop, name=f"vedette-{name}-{self.core.pool}", daemon=True)
             thread.start()
+            self._threads.append(thread)
         return self
 
     def submit(self, message: bytes) -> Future[bool]:
@@ -166,6 +164,8 @@ class Worker:
             self._jobs.put(_Job(None, 0, Future()))  # so that the thread does not wait out its interval
         for thread in self._threads:
             thread.join(max(0.1, deadline - time.monotonic()))
+        if not self._threads:  # enlisted, and then no thread could be started
+            self._guard("retirement", self.core.retire)
         self.dispatcher.close()
 
     def alive(self) -> bool:
