@@ -14,6 +14,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.pool import StaticPool
 
 from vedette.config.store_url import store_problem, without_password
+from vedette.store.forking import GATE
 from vedette.store.migrations import migrate
 
 BUSY_MS = 20_000
@@ -56,14 +57,14 @@ class Store:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """One transaction; on SQLite it takes the write lock at once, so that reads in it stay true."""
-        with self._turn, self.engine.connect() as connection, connection.begin():
+        with self._turn, self._gate(), self.engine.connect() as connection, connection.begin():
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        with self._turn, self.engine.connect() as connection:
+        with self._turn, self._gate(), self.engine.connect() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN")
             yield connection
@@ -80,6 +81,9 @@ class Store:
 
     def close(self) -> None:
         self.engine.dispose()
+
+    def _gate(self) -> AbstractContextManager[None]:
+        return GATE.passing() if self.is_sqlite else nullcontext()
 
 
 def upsert(
