@@ -189,7 +189,7 @@ def test_a_file_is_read_in_chunks_with_annotators_and_sent_again_adds_nothing(
     running: tuple[Site, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, folder = running
-    monkeypatch.setattr("vedette.cli.labels.CHUNK", 4)
+    monkeypatch.setattr("vedette.cli.label_files.CHUNK", 4)
     rows = pd.DataFrame({"id": [f"c-{i}" for i in range(10)], "label": ">50K", "annotator": "kim", "time": 1.7e9})
     for ending in ("csv", "parquet"):
         path = folder / f"chunks.{ending}"
