@@ -24,6 +24,7 @@ from vedette_specs.batch import Batch, concat
 Mint = Callable[[], str]
 Store = Callable[[Shipment], None]
 _CHUNK = 4096  # offers frozen together
+_AT_EASE, _BEHIND = 0.25, 1.0  # shares of a turn; who finds more than a chunk has fallen behind
 
 
 class Capturing:
@@ -40,12 +41,14 @@ class Capturing:
         self.store = store
         self.model_version = ""
         self._seqs: dict[str, int] = {}
+        self._share = _AT_EASE
         self._lock = threading.Lock()  # two flushers never interleave their numbers
 
     def run(self, plan: TapPlan) -> None:
         """Capture all that is held now."""
         with self._lock:
             items = deque(self.held.take())
+            self._share = _BEHIND if len(items) > _CHUNK else _AT_EASE
             lows = _suffix_minima([item[3] for item in items])
             while items:
                 chunk = self._next_chunk(items)
@@ -82,7 +85,7 @@ class Capturing:
     def _batches(self, items: list[Offered], plan: TapPlan) -> Iterator[Batch]:
         calls: dict[tuple[Any, ...], list[Rows]] = {}
         ready: dict[tuple[Any, ...], list[Batch]] = {}
-        lag, turn = 0.0, Turn()
+        lag, turn = 0.0, Turn(self._share)
         for item, _, _, low, arrival in items:
             turn.let_others_in()
             if isinstance(item, Batch):

@@ -13,10 +13,13 @@ class Turn:
     where it would wait for sys.getswitchinterval() (5 ms) otherwise.
 
     Where threads of the model compute all the time, a pause lasts until they have had their intervals. The next turn
-    then lasts as long, so that the tap keeps its share and does not fall behind.
+    lasts for a share of that, so that the tap does not stand still beside them.
+
+    share: of a pause, by which the next turn is measured: 1 for who has fallen behind, less leaves the model its pace.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, share: float) -> None:
+        self._share = share
         self._long = SHORTEST
         self._begun = time.perf_counter()
 
@@ -25,4 +28,4 @@ class Turn:
         if now - self._begun > self._long:
             time.sleep(PAUSE)
             self._begun = time.perf_counter()
-            self._long = max(SHORTEST, self._begun - now)
+            self._long = max(SHORTEST, self._share * (self._begun - now))
