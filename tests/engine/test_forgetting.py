@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from sqlalchemy import func, select
 from tests.engine.harness import Harness
 from tests.engine.traffic import LabelsSpec, bundle_of, detector, metric, monitor, plan_of, tumbling
 
+import vedette
 from vedette.engine.lifecycle import deploy
 from vedette.engine.reduce import retention
 from vedette.engine.reduce.closing import SeriesReducer
 from vedette.engine.reduce.retention import Retention
+from vedette.engine.work.worker import WorkerSettings
 from vedette.store import forgetting, labels, leases, results, series
 from vedette.store.leases import LeaseLost
 from vedette.store.tables import batch_log, bundles, memories, outbox, panes, predictions, recomputes, segments
@@ -220,3 +224,18 @@ class TestLease:
         assert engine.series("performance").status == "active"
         reducer.quarantine("broke", other)
         assert engine.series("performance").status == "quarantined"
+
+
+def test_a_session_in_event_time_forgets_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("m.yaml").write_text(
+        "version: 1\nmodel: {name: m}\nschema: {task: none, features: {x: numeric}}\nstore: 'sqlite://'\n"
+        "retention: 1d\nmonitors: {stats: {metrics: [moments], window: {span: 1d, every: 1d}}}\n"
+    )
+    eager = WorkerSettings(reduce_every=0.02, deliver_every=0.02, retain_every=0.02)
+    with vedette.Session("m.yaml", event_time=True, settings=eager) as session:
+        for day in range(40):
+            session.log({"x": np.arange(5.0)}, time=1.7e9 + 86_400.0 * day)
+            session.flush()
+        session.finish()
+        assert len(session.results("stats")) == 40

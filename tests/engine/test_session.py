@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from sklearn.metrics import accuracy_score
 import vedette
 from vedette.config import ConfigError
 from vedette.engine.run.session import Session
-from vedette.engine.run.times import seconds_of
 from vedette.engine.service import BadRequest
 from vedette.engine.work.worker import WorkerSettings
 
@@ -309,21 +307,6 @@ def test_closing_twice_and_after_an_error_leaves_no_thread(config: Path) -> None
     assert not set(threading.enumerate()) - before
 
 
-def test_a_session_in_event_time_forgets_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("m.yaml").write_text(
-        "version: 1\nmodel: {name: m}\nschema: {task: none, features: {x: numeric}}\nstore: 'sqlite://'\n"
-        "retention: 1d\nmonitors: {stats: {metrics: [moments], window: {span: 1d, every: 1d}}}\n"
-    )
-    eager = WorkerSettings(reduce_every=0.02, deliver_every=0.02, retain_every=0.02)
-    with vedette.Session("m.yaml", event_time=True, settings=eager) as session:
-        for day in range(40):
-            session.log({"x": np.arange(5.0)}, time=1.7e9 + 86_400.0 * day)
-            session.flush()
-        session.finish()
-        assert len(session.results("stats")) == 40
-
-
 def test_rules_of_values_that_there_are_not_are_told_with_their_places(config: Path) -> None:
     more = "alerts:\n  gone: {when: 'stats.nothing > 1'}\n"
     config.write_text(YAML.replace("accuracy < 0.4", "acuracy < 0.4") + more)
@@ -333,33 +316,15 @@ def test_rules_of_values_that_there_are_not_are_told_with_their_places(config: P
     assert places == [("monitors.yaml", 13), ("monitors.yaml", 19)]
 
 
-AT = 1_700_042_400.0  # 2023-11-15T10:00:00Z
-
-
-@pytest.mark.parametrize(
-    "time",
-    [
-        [AT, AT], AT, int(AT), "2023-11-15T10:00:00Z", ["2023-11-15T11:00:00+01:00", "2023-11-15T10:00:00"],
-        pd.to_datetime(["2023-11-15T10:00:00Z"] * 2), pd.to_datetime(["2023-11-15T12:00:00+02:00"] * 2),
-        pd.Series(pd.to_datetime(["2023-11-15T10:00:00"] * 2)), np.array(["2023-11-15T10:00:00"] * 2, "datetime64[s]"),
-        np.array(["2023-11-15T10:00:00"] * 2, "datetime64[ns]"), datetime(2023, 11, 15, 10, tzinfo=UTC),
-        [datetime(2023, 11, 15, 10), np.datetime64("2023-11-15T10:00:00")],
-    ],
-    ids=str,
-)  # fmt: skip
-def test_times_of_any_form_are_seconds(time: Any) -> None:
-    assert seconds_of(time, 2).tolist() == [AT, AT]
-
-
 @pytest.mark.parametrize(
     ("time", "says"),
     [
-        ([AT, -5], "row 1 is '-5.0'|row 1 is '-5'"),
-        ([AT * 1000, AT], "row 0 is .*; are these milliseconds"),
-        ([AT, float("nan")], "row 1 is 'nan'"),
+        ([START, -5], "row 1 is '-5.0'|row 1 is '-5'"),
+        ([START * 1000, START], "row 0 is .*; are these milliseconds"),
+        ([START, float("nan")], "row 1 is 'nan'"),
         (["2023-11-15", "yesterday"], "row 1 is 'yesterday'; allowed: seconds since the epoch, ISO 8601"),
         (pd.to_datetime(["2023-11-15", None]), "row 1 is 'NaT'"),
-        ([AT, AT, AT], r"time: values of shape \(3,\) for 2 rows"),
+        ([START, START, START], r"time: values of shape \(3,\) for 2 rows"),
         (True, "row 0 is 'True'"),
     ],
     ids=str,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 
 from vedette.cli.label_columns import converted
 from vedette.engine.run.logged import _times
-from vedette.engine.run.times import column_seconds, text_seconds
+from vedette.engine.run.times import column_seconds, seconds_of, text_seconds
 
 SAME = [
     ("1700000000", 1_700_000_000.0),
@@ -49,3 +50,21 @@ def test_columns_of_datetimes_and_of_missing_values() -> None:
     assert column_seconds(times.dt.tz_localize(None)).tolist()[0] == 1_700_000_000.5
     assert np.isnan(column_seconds([None, None])).all()
     assert column_seconds(pd.Series([], dtype=object)).tolist() == []
+
+
+AT = 1_700_042_400.0  # 2023-11-15T10:00:00Z
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        [AT, AT], AT, int(AT), "2023-11-15T10:00:00Z", ["2023-11-15T11:00:00+01:00", "2023-11-15T10:00:00"],
+        pd.to_datetime(["2023-11-15T10:00:00Z"] * 2), pd.to_datetime(["2023-11-15T12:00:00+02:00"] * 2),
+        pd.Series(pd.to_datetime(["2023-11-15T10:00:00"] * 2)), np.array(["2023-11-15T10:00:00"] * 2, "datetime64[s]"),
+        np.array(["2023-11-15T10:00:00"] * 2, "datetime64[ns]"), datetime(2023, 11, 15, 10, tzinfo=UTC),
+        [datetime(2023, 11, 15, 10), np.datetime64("2023-11-15T10:00:00")],
+    ],
+    ids=str,
+)  # fmt: skip
+def test_times_of_any_form_are_seconds(time: Any) -> None:
+    assert seconds_of(time, 2).tolist() == [AT, AT]

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vedette.engine.run.times import LATEST, column_seconds
+from vedette.engine.run.times import IN_TABLES, LATEST, column_seconds
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MAX_ROW = 1_000_000
-TIMES = "seconds since the epoch or ISO 8601, from 1970 to 2200"
 Tell = Callable[[str, int, Any, str], Exception]  # (column, position, value, what is allowed) -> what to raise
 
 
@@ -47,7 +46,7 @@ def _times(frame: pd.DataFrame, wrong: Tell) -> Any:
     said = frame["time"]
     times = pd.Series(column_seconds(said), index=said.index)
     strange = times.isna() | (times < 0.0) | (times >= LATEST)
-    _check(frame, "time", strange & said.notna(), TIMES, wrong)
+    _check(frame, "time", strange & said.notna(), IN_TABLES, wrong)
     return times
 
 

@@ -24,7 +24,7 @@ from vedette_bentoml.front import Front
 from vedette_bentoml.graph import STARTED, Neighbour
 from vedette_bentoml.names import PUBLIC, attribute, internal_secret
 from vedette_bentoml.notes import Noted
-from vedette_bentoml.sides import Kind, side_service, workers
+from vedette_bentoml.side_services import Kind, side_service, workers
 from vedette_bentoml.tapping import Tapping
 from vedette_bentoml.transport import PoolTransport
 from vedette_bentoml.wrapping import wrap

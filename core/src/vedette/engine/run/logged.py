@@ -12,7 +12,7 @@ import numpy as np
 from vedette.config.files import BadReference
 from vedette.config.plan import Plan
 from vedette.config.reference import ReferenceHook, check_columns, fit_reference, read_columns
-from vedette.engine.run.times import LATEST, column_seconds
+from vedette.engine.run.times import IN_TABLES, LATEST, column_seconds
 from vedette_specs.batch import Batch
 from vedette_specs.columns import Column, category, make_column
 from vedette_specs.convert import label_column
@@ -182,7 +182,6 @@ def _times(values: Any, n: int) -> np.ndarray[Any, np.dtype[np.float64]]:
         missing = given in (None, "NaT") or (texts is None and np.isnan(times[row]))
         hint = "; are these milliseconds?" if LATEST <= times[row] < np.inf else ""
         raise BadLog(
-            f"column 'time': row {row + 1} holds {'none' if missing else repr(str(given))}{hint}; "
-            f"allowed: seconds since the epoch or ISO 8601, from 1970 to 2200"
+            f"column 'time': row {row + 1} holds {'none' if missing else repr(str(given))}{hint}; allowed: {IN_TABLES}"
         )
     return times

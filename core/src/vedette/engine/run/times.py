@@ -11,6 +11,7 @@ import numpy as np
 from vedette_specs import Floats
 
 LATEST = datetime(2200, 1, 1, tzinfo=UTC).timestamp()
+IN_TABLES = "seconds since the epoch or ISO 8601, from 1970 to 2200"
 ALLOWED = "seconds since the epoch, ISO 8601, datetime or datetime64, from 1970 to 2200"
 
 

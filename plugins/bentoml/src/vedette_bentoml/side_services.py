@@ -46,7 +46,7 @@ def side_service(beside: Beside, kind: Kind, spec: PoolSpec) -> Any:
 
         @property
         def worker(self) -> Worker:
-            return self.role.worker  # type: ignore[union-attr]
+            return self.role.worker  # type: ignore[union-attr]  # taps ship to pools only
 
         @property
         def public(self) -> ASGIApp:
