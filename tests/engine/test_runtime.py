@@ -34,8 +34,15 @@ def runtime(store: Store) -> Runtime:
     return Runtime(store, bundle_of(plan), get_registry(), FAST)
 
 
-def at_work() -> list[str]:
-    return [t.name for t in threading.enumerate() if t.name.startswith(("vedette-worker", "vedette-reducer"))]
+@pytest.fixture
+def before() -> set[threading.Thread]:
+    """Threads of tests that failed may still be there."""
+    return set(threading.enumerate())
+
+
+def at_work(before: set[threading.Thread]) -> list[str]:
+    new = set(threading.enumerate()) - before
+    return [t.name for t in new if t.name.startswith(("vedette-worker", "vedette-reducer"))]
 
 
 def enlisted(store: Store) -> int:
@@ -51,31 +58,31 @@ def fail(worker: Worker, step: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_worker_that_cannot_start_takes_the_others_with_it(
-    runtime: Runtime, store: Store, monkeypatch: pytest.MonkeyPatch
+    runtime: Runtime, store: Store, before: set[threading.Thread], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fail(runtime.workers["last"], "enlist", monkeypatch)
     started = time.monotonic()
     with pytest.raises(OSError, match="enlist of last fails"):
         runtime.start()
     assert time.monotonic() - started < 2.0, "nothing was waited for"
-    assert at_work() == []
+    assert at_work(before) == []
     assert enlisted(store) == 0
 
 
 def test_the_first_error_is_the_one_that_is_raised(
-    runtime: Runtime, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    runtime: Runtime, before: set[threading.Thread], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     fail(runtime.workers["heavy"], "close", monkeypatch)
     fail(runtime.workers["last"], "enlist", monkeypatch)
     with pytest.raises(OSError, match="enlist of last fails"):
         runtime.start()
-    assert at_work() == []
+    assert at_work(before) == []
     assert "the worker of pool heavy could not be closed" in caplog.text
 
 
 @pytest.mark.parametrize("thread", ["worker", "reducer", "sinks"])
 def test_a_thread_that_cannot_be_started_leaves_no_incarnation(
-    thread: str, runtime: Runtime, store: Store, monkeypatch: pytest.MonkeyPatch
+    thread: str, runtime: Runtime, store: Store, before: set[threading.Thread], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start = threading.Thread.start
 
@@ -87,5 +94,5 @@ def test_a_thread_that_cannot_be_started_leaves_no_incarnation(
     monkeypatch.setattr(threading.Thread, "start", sometimes)
     with pytest.raises(RuntimeError, match="can't start new thread"):
         runtime.start()
-    assert at_work() == []
+    assert at_work(before) == []
     assert enlisted(store) == 0

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -65,6 +67,20 @@ def test_many_processes_open_a_new_store_at_once(store_url: str) -> None:
         process.join(60)
         assert process.exitcode == 0
     assert failures.empty(), failures.get()
+
+
+def test_threads_open_new_files_at_once(tmp_path: Path) -> None:
+    """Switching a new file to WAL is refused at once while another switches it: one of fifteen files, without care."""
+    for number in range(60):
+        url, ready = f"sqlite:///{tmp_path / f'{number}.db'}", threading.Barrier(6)
+
+        def opened(url: str = url, ready: threading.Barrier = ready) -> None:
+            ready.wait(10)
+            Store(url).close()
+
+        with ThreadPoolExecutor(6) as pool:
+            for done in [pool.submit(opened) for _ in range(6)]:
+                done.result(60)
 
 
 def test_a_path_that_cannot_be_opened_is_named_without_its_password(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -9,7 +10,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event, exc, func, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects import sqlite as sqlite_dialect
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import StaticPool
 
@@ -18,6 +20,7 @@ from vedette.store.forking import GATE
 from vedette.store.migrations import migrate
 
 BUSY_MS = 20_000
+WAL_RETRY = 0.01  # seconds
 _TRANSIENT = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError, OSError)
 PG_OPTIONS = "-c lock_timeout=15s -c idle_in_transaction_session_timeout=60s"
 
@@ -90,7 +93,7 @@ def upsert(
     connection: Connection, table: Table, values: Mapping[str, Any], keys: tuple[str, ...], update: Mapping[str, Any]
 ) -> None:
     """Insert a row, or set `update` on the one that has its keys."""
-    build = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    build = sqlite_dialect.insert if connection.dialect.name == "sqlite" else postgresql.insert
     statement = build(table).values(**values)
     action = statement.on_conflict_do_update if update else None
     if action is None:
@@ -135,6 +138,20 @@ def _in_memory(url: str) -> bool:
 def _prepare_sqlite(connection: Any, record: Any) -> None:
     connection.isolation_level = None  # the driver's own implicit BEGIN would come too late for BEGIN IMMEDIATE
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", f"busy_timeout={BUSY_MS}", "foreign_keys=ON"):
+    for pragma in (f"busy_timeout={BUSY_MS}", "synchronous=NORMAL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
+    _use_wal(cursor)
     cursor.close()
+
+
+def _use_wal(cursor: sqlite3.Cursor) -> None:
+    """Of those that open a new file at once, SQLite refuses all but one, without waiting for busy_timeout."""
+    deadline = time.monotonic() + BUSY_MS / 1000
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+        time.sleep(WAL_RETRY)
