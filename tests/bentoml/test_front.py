@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -86,6 +87,17 @@ def test_a_body_that_is_too_long_is_refused(tmp_path: Path) -> None:
     answer, requests = asked(tmp_path, 0, "POST", "/vedette/feedback", content=b"x" * 101)
     assert (answer.status_code, requests) == (413, [])
     assert "server.max_body" in answer.json()["error"]
+
+
+def test_a_body_that_does_not_end_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vedette_bentoml.front.BODY_TIMEOUT", 0.2)
+
+    async def endless() -> AsyncIterator[bytes]:
+        yield b"x"
+        await asyncio.sleep(60)
+
+    answer, requests = asked(tmp_path, 0, "POST", "/vedette/feedback", content=endless())
+    assert (answer.status_code, requests) == (408, [])
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import socket
 import threading
@@ -16,9 +15,7 @@ import httpx
 import pytest
 import uvicorn
 
-from vedette.http.handing_on import Gone
 from vedette_mlflow import forwarding
-from vedette_mlflow.bodies import Bodies, Crowded, Slow
 from vedette_mlflow.forwarding import AT_ONCE, Forwarding
 
 LIMIT = 1.0  # seconds, for these tests
@@ -96,47 +93,3 @@ def test_a_body_in_pieces_that_is_in_time_is_handed_on_whole(port: int) -> None:
             time.sleep(0.1)
             client.sendall(piece)
         assert b"xyz" in client.recv(4096)
-
-
-def message(body: bytes, more: bool = True) -> dict[str, Any]:
-    return {"type": "http.request", "body": body, "more_body": more}
-
-
-def test_bodies_on_their_way_are_bounded_together() -> None:
-    bodies = Bodies(20.0, 100, 150)
-
-    async def hold(queue: asyncio.Queue[Any]) -> bytes:
-        return await bodies.read(queue.get)
-
-    async def work() -> None:
-        first: asyncio.Queue[Any] = asyncio.Queue()
-        second: asyncio.Queue[Any] = asyncio.Queue()
-        reading = asyncio.create_task(hold(first))
-        first.put_nowait(message(b"a" * 100))
-        await asyncio.sleep(0.01)
-        second.put_nowait(message(b"b" * 60, more=False))
-        with pytest.raises(Crowded, match="more than 150 bytes"):
-            await hold(second)
-        first.put_nowait(message(b"", more=False))
-        assert await reading == b"a" * 100
-        second.put_nowait(message(b"b" * 60, more=False))
-        assert await hold(second) == b"b" * 60
-
-    asyncio.run(work())
-
-
-def test_what_ends_early_holds_nothing() -> None:
-    bodies = Bodies(0.01, 100, 150)
-
-    async def work() -> None:
-        for _ in range(5):
-            queue: asyncio.Queue[Any] = asyncio.Queue()
-            queue.put_nowait(message(b"a" * 100))
-            with pytest.raises(Slow):
-                await bodies.read(queue.get)
-            queue.put_nowait(message(b"a" * 100))
-            queue.put_nowait({"type": "http.disconnect"})
-            with pytest.raises(Gone):
-                await bodies.read(queue.get)
-
-    asyncio.run(work())

@@ -13,7 +13,8 @@ import httpx
 from starlette.types import Receive, Scope, Send
 
 from vedette.http.answers import answer
-from vedette.http.handing_on import HOP, Gone, TooLarge, climbs, read_body
+from vedette.http.handing_on import HOP, climbs
+from vedette.http.incoming import BODY_TIMEOUT, Bodies, Crowded, Gone, Slow, TooLarge, unread
 from vedette.http.loopback import LoopbackOnly
 from vedette_bentoml import graph
 
@@ -44,6 +45,9 @@ class Front:
     max_body: int
     _clients: dict[str, httpx.AsyncClient] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self._bodies = Bodies(self.max_body, BODY_TIMEOUT, setting="server.max_body")
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1000})
@@ -66,12 +70,12 @@ class Front:
             await local.public(_below(scope, self.path), receive, send)
             return
         try:
-            body = await read_body(receive, self.max_body)
+            body = await self._bodies.read(receive)
             reply = await self._asked(scope, body, *where)
         except Gone:
             return
-        except TooLarge as error:
-            await answer(413, f"{error} (server.max_body)", "body")(scope, receive, send)
+        except (TooLarge, Slow, Crowded) as error:
+            await unread(error)(scope, receive, send)
         except httpx.HTTPError as error:
             log.warning("the monitors do not answer: %s: %s", type(error).__name__, error)
             await answer(503, "the monitors do not answer")(scope, receive, send)

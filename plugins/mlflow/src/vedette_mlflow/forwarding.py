@@ -14,9 +14,9 @@ import httpx
 from starlette.responses import Response
 
 from vedette.http.answers import answer
-from vedette.http.handing_on import HOP, Gone, TooLarge, climbs
+from vedette.http.handing_on import HOP, climbs
+from vedette.http.incoming import BODY_TIMEOUT, Bodies, Crowded, Gone, Slow, TooLarge, unread
 from vedette.http.loopback import LoopbackOnly
-from vedette_mlflow.bodies import Bodies, Crowded, Slow
 from vedette_mlflow.control import PREFIX
 from vedette_mlflow.paths import differs, handed_on
 
@@ -24,9 +24,7 @@ if TYPE_CHECKING:
     from vedette.engine.capture.exchange import App, Receive, Scope, Send
 
 MAX_BODY = 16 << 20  # bytes of a request, as `server.max_body` has it
-MAX_BODIES = 64 << 20  # of those that come at the same time
 MAX_ANSWER = 32 << 20
-BODY_TIMEOUT = 10.0  # seconds
 TIMEOUT, EXPLAIN_TIMEOUT, CONNECT_TIMEOUT = 10.0, 60.0, 5.0  # seconds: the first two from the body's end on
 AT_ONCE = 8  # requests under way, whose bodies are here
 ASKED_EVERY = 60.0  # seconds for which it is known whether the monitors ask for tokens
@@ -48,7 +46,7 @@ class Forwarding:
         self._url = url.rstrip("/")
         self._path = urlsplit(self._url).path
         self._client: httpx.AsyncClient | None = None
-        self._bodies = Bodies(BODY_TIMEOUT, MAX_BODY, MAX_BODIES)
+        self._bodies = Bodies(MAX_BODY, BODY_TIMEOUT)
         self._under_way = 0
         self._guarded_until = 0.0
 
@@ -62,7 +60,7 @@ class Forwarding:
         except Gone:
             return
         except (TooLarge, Slow, Crowded) as error:
-            refusal = _unread(error)
+            refusal = unread(error)
         if refusal is None and self._under_way >= AT_ONCE:
             refusal = _busy(f"{AT_ONCE} requests are under way already")
         if refusal is not None:
@@ -155,15 +153,6 @@ class Forwarding:
             timeout = httpx.Timeout(EXPLAIN_TIMEOUT, connect=CONNECT_TIMEOUT)
             self._client = httpx.AsyncClient(limits=limits, timeout=timeout, trust_env=False, follow_redirects=False)
         return self._client
-
-
-def _unread(error: Exception) -> Response:
-    """The answer to a body that is not read to its end. A connection that has been waited for is not kept."""
-    if isinstance(error, Crowded):
-        return _busy(str(error))
-    if isinstance(error, TooLarge):
-        return answer(413, str(error), "body")
-    return answer(408, str(error), "body", {"Connection": "close"})
 
 
 def _busy(message: str) -> Response:
