@@ -43,6 +43,18 @@ def test_alert_states_of_the_second_version_go_on(store_url: str) -> None:
     store.close()
 
 
+def test_unjudged_results_of_the_third_version_get_their_index(store_url: str) -> None:
+    store = Store(store_url)
+    with store.write() as connection:
+        connection.execute(text("DROP INDEX results_unjudged"))
+        connection.execute(text("UPDATE meta SET value = '3' WHERE name = 'schema_version'"))
+    store.close()
+    store = Store(store_url)
+    with store.read() as connection:
+        assert "results_unjudged" in {index["name"] for index in inspect(connection).get_indexes("results")}
+    store.close()
+
+
 def test_a_fresh_store_has_every_table(store_url: str) -> None:
     store = Store(store_url)
     with store.read() as connection:

@@ -8,8 +8,10 @@ from scipy import stats
 from scipy.spatial.distance import mahalanobis as scipy_distance
 from sklearn.covariance import ledoit_wolf
 from sklearn.datasets import load_breast_cancer, load_digits
+from sklearn.ensemble import IsolationForest as Forest
 from sklearn.metrics import roc_auc_score
 
+from vedette.components.outlier._isolation_trees import IsolationTrees
 from vedette.components.outlier.isolation_forest import IsolationForest
 from vedette.components.outlier.mahalanobis import Mahalanobis
 from vedette_specs import Batch, NotFittedError, OutlierDetector, category, numeric, tensor
@@ -154,6 +156,24 @@ def test_columns_without_values_and_columns_chosen():
     rows = {"x": [1.0, 2.0, 3.0] * 30, "empty": [np.nan] * 90, "c": ["a", "b", "c"] * 30}
     assert np.isfinite(IsolationForest(trees=10).fit(rows).outlier_scores(rows)).all()
     assert IsolationForest(trees=10, columns=["c"]).fit(rows).columns_ == ["c"]
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 50, 3000])
+def test_scores_are_those_of_scikit_learn(n):
+    rng = np.random.default_rng(n)
+    reference, rows = rng.normal(size=(n, 4)).round(1), 2 * rng.normal(size=(300, 4))
+    forest = Forest(n_estimators=50, max_samples=min(256, n), random_state=0).fit(reference)
+    np.testing.assert_array_equal(IsolationTrees(forest).scores(rows), -forest.score_samples(rows))
+
+
+def test_a_detector_that_is_fitted_again_has_the_new_forest():
+    rows, others = correlated(500), 5.0 + correlated(500)
+    detector = IsolationForest(trees=20).fit(rows)
+    before = detector.outlier_scores(rows)
+    np.testing.assert_array_equal(
+        detector.fit(others).outlier_scores(rows), IsolationForest(trees=20).fit(others).outlier_scores(rows)
+    )
+    assert not np.array_equal(before, detector.outlier_scores(rows))
 
 
 def test_same_seed_same_forest():

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import false, func, select, true
 
 from vedette.engine.alerting import Alerting
 from vedette.engine.bad_request import BadRequest
@@ -225,9 +225,9 @@ class Service:
                 total[name if name.startswith("labels_") else f"worker_{name}"] = n
             log = select(func.count(), func.coalesce(func.sum(batch_log.c.rows), 0))
             log = log.where(batch_log.c.pool.startswith(f"{self.model}/", autoescape=True))
-            total["logged_batches"], _ = connection.execute(log.where(batch_log.c.poisoned.is_(False))).one()
+            total["logged_batches"], _ = connection.execute(log.where(batch_log.c.poisoned == false())).one()
             total["poisoned_batches"], total["poisoned_rows"] = connection.execute(
-                log.where(batch_log.c.poisoned.is_(True))
+                log.where(batch_log.c.poisoned == true())
             ).one()
             total |= {f"labels_{state}": n for state, n in labels.counts(connection, self.model).items()}
             waiting = outbox.c.model == self.model, outbox.c.delivered.is_(None)
@@ -241,7 +241,7 @@ class Service:
         with self.store.read() as connection:
             now = self.store.now(connection)
             mine = incarnations.c.pool.startswith(f"{self.model}/", autoescape=True)
-            alive = select(incarnations).where(mine, incarnations.c.fenced.is_(False), incarnations.c.seen > now - 15)
+            alive = select(incarnations).where(mine, incarnations.c.fenced == false(), incarnations.c.seen > now - 15)
             return {
                 "model": self.model,
                 "bundle": self.bundle.digest,

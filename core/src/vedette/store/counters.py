@@ -13,8 +13,8 @@ from vedette.store.tables import counters
 def add(connection: Connection, model: str, counts: Mapping[str, int]) -> None:
     """Raise counters, in one order for all so that two replicas never wait for each other."""
     for name, count in sorted(counts.items()):
-        raised = {"value": counters.c.value + count}
-        upsert(connection, counters, {"model": model, "name": name, "value": count}, ("model", "name"), raised)
+        values = {"model": model, "name": name, "value": count}
+        upsert(connection, counters, values, ("model", "name"), {}, raised=("value",))
 
 
 def totals(connection: Connection, model: str) -> dict[str, int]:

@@ -7,9 +7,10 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, exc, func, select
+from sqlalchemy import Connection, Engine, Insert, Table, bindparam, create_engine, event, exc, func, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects import sqlite as sqlite_dialect
 from sqlalchemy.engine import make_url
@@ -90,16 +91,28 @@ class Store:
 
 
 def upsert(
-    connection: Connection, table: Table, values: Mapping[str, Any], keys: tuple[str, ...], update: Mapping[str, Any]
-) -> None:
-    """Insert a row, or set `update` on the one that has its keys."""
-    build = sqlite_dialect.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    statement = build(table).values(**values)
-    action = statement.on_conflict_do_update if update else None
-    if action is None:
-        connection.execute(statement.on_conflict_do_nothing(index_elements=list(keys)))
-    else:
-        connection.execute(action(index_elements=list(keys), set_=dict(update)))
+    connection: Connection, table: Table, values: Mapping[str, Any], keys: tuple[str, ...], update: Mapping[str, Any],
+    raised: tuple[str, ...] = (),
+) -> None:  # fmt: skip
+    """Insert a row; on the one that has its keys, set `update` and raise the columns `raised` by their values."""
+    statement = _upsert(connection.dialect.name, table, tuple(values), keys, tuple(update), raised)
+    given = {f"value_{name}": value for name, value in values.items()}
+    connection.execute(statement, given | {f"update_{name}": value for name, value in update.items()})
+
+
+@cache
+def _upsert(
+    dialect: str, table: Table, values: tuple[str, ...], keys: tuple[str, ...], update: tuple[str, ...],
+    raised: tuple[str, ...],
+) -> Insert:  # fmt: skip
+    """Made once: making a statement takes longer than running it."""
+    build = sqlite_dialect.insert if dialect == "sqlite" else postgresql.insert
+    statement = build(table).values({name: bindparam(f"value_{name}", type_=table.c[name].type) for name in values})
+    changes: dict[str, Any] = {name: bindparam(f"update_{name}", type_=table.c[name].type) for name in update}
+    changes |= {name: table.c[name] + statement.excluded[name] for name in raised}
+    if not changes:
+        return statement.on_conflict_do_nothing(index_elements=list(keys))
+    return statement.on_conflict_do_update(index_elements=list(keys), set_=changes)
 
 
 def transient(error: BaseException | None) -> bool:

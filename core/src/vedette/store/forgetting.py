@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, Select, func, or_, select
+from sqlalchemy import Connection, Select, func, or_, select, true
 
 from vedette.store.tables import (
     batch_log,
@@ -38,7 +38,7 @@ def drop_labels(connection: Connection, model: str, time: float, within: float, 
 
 def drop_poisoned(connection: Connection, model: str, time: float) -> int:
     """Delete batches that were parked as poisoned and came before `time`."""
-    mine = batch_log.c.pool.startswith(f"{model}/", autoescape=True), batch_log.c.poisoned.is_(True)
+    mine = batch_log.c.pool.startswith(f"{model}/", autoescape=True), batch_log.c.poisoned == true()
     return connection.execute(batch_log.delete().where(*mine, batch_log.c.received < time)).rowcount
 
 

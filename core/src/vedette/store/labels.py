@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select, tuple_, update
+from sqlalchemy import Connection, bindparam, func, literal, select, tuple_, update
 
 from vedette.store.database import upsert
 from vedette.store.tables import labels, recomputes
@@ -64,8 +64,11 @@ def _identity(row: dict[str, Any]) -> tuple[Any, ...]:
     return tuple(json.dumps(row[name]) if name == "value" else row[name] for name in IDENTITY)
 
 
+_PENDING = labels.c.state == literal("pending", literal_execute=True)  # or no database takes the index of these
+
+
 def pending(connection: Connection, model: str, now: float, limit: int) -> list[Label]:
-    where = labels.c.model == model, labels.c.state == "pending", labels.c.retry_at <= now
+    where = labels.c.model == model, _PENDING, labels.c.retry_at <= now
     return [_label(row) for row in connection.execute(select(labels).where(*where).order_by(labels.c.id).limit(limit))]
 
 
@@ -144,7 +147,7 @@ def postpone(connection: Connection, waiting: Sequence[Label], now: float) -> No
 
 def wake(connection: Connection, model: str) -> None:
     """Look for all pending labels' predictions at once."""
-    connection.execute(update(labels).where(labels.c.model == model, labels.c.state == "pending").values(retry_at=0.0))
+    connection.execute(update(labels).where(labels.c.model == model, _PENDING).values(retry_at=0.0))
 
 
 def counts(connection: Connection, model: str) -> dict[str, int]:
@@ -161,10 +164,6 @@ def asked_recomputes(connection: Connection, series: int, before: float, limit: 
     """Ticks whose labels were corrected, and not again since `before`."""
     where = recomputes.c.series == series, recomputes.c.asked <= before
     return list(connection.scalars(select(recomputes.c.tick).where(*where).order_by(recomputes.c.tick).limit(limit)))
-
-
-def has_recomputes(connection: Connection, series: int) -> bool:
-    return connection.scalar(select(recomputes.c.tick).where(recomputes.c.series == series).limit(1)) is not None
 
 
 def done_recompute(connection: Connection, series: int, tick: int) -> None:

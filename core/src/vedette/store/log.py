@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, false, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from vedette.store.tables import batch_log, incarnations, producers
@@ -39,7 +39,7 @@ def register(connection: Connection, incarnation: str, pool: str, now: float) ->
 
 def beat(connection: Connection, incarnation: str, now: float) -> None:
     """Say that the incarnation lives; raises Fenced where it was given up."""
-    alive = incarnations.c.id == incarnation, incarnations.c.fenced.is_(False)
+    alive = incarnations.c.id == incarnation, incarnations.c.fenced == false()
     if connection.execute(update(incarnations).where(*alive).values(seen=now)).rowcount != 1:
         raise Fenced(incarnation)
 
@@ -105,10 +105,10 @@ def cover(connection: Connection, incarnation: str, ids: Sequence[int]) -> None:
 def silent_owners(connection: Connection, pool: str, me: str, before: float) -> list[str]:
     """Owners of logged batches that are fenced, or have not been heard since `before`."""
     alive = select(incarnations.c.id).where(
-        incarnations.c.pool == pool, incarnations.c.fenced.is_(False), incarnations.c.seen >= before
+        incarnations.c.pool == pool, incarnations.c.fenced == false(), incarnations.c.seen >= before
     )
     query = select(batch_log.c.owner).distinct()
-    where = batch_log.c.pool == pool, batch_log.c.poisoned.is_(False), batch_log.c.owner != me
+    where = batch_log.c.pool == pool, batch_log.c.poisoned == false(), batch_log.c.owner != me
     return list(connection.scalars(query.where(*where, batch_log.c.owner.not_in(alive))))
 
 
@@ -124,7 +124,7 @@ def adopt(connection: Connection, owner: str, me: str, now: float, before: float
         if known[owner].seen >= before:
             return []
         fence(connection, owner)
-    taken = batch_log.c.owner == owner, batch_log.c.poisoned.is_(False)
+    taken = batch_log.c.owner == owner, batch_log.c.poisoned == false()
     return sorted(connection.scalars(update(batch_log).where(*taken).values(owner=me).returning(batch_log.c.id)))
 
 
@@ -134,7 +134,7 @@ def begin_attempt(connection: Connection, row: int, owner: str) -> LogRow | None
     Raises Fenced where the batch is another worker's by now, whose attempt it would otherwise be.
     """
     values = {"attempts": batch_log.c.attempts + 1}
-    mine = batch_log.c.id == row, batch_log.c.owner == owner, batch_log.c.poisoned.is_(False)
+    mine = batch_log.c.id == row, batch_log.c.owner == owner, batch_log.c.poisoned == false()
     found = connection.execute(update(batch_log).where(*mine).values(values).returning(*_COLUMNS)).first()
     if found is None:
         raise Fenced(owner)
@@ -168,5 +168,5 @@ def watermark(connection: Connection, pool: str, heard_since: float) -> tuple[fl
     """
     heard = producers.c.pool == pool, producers.c.seen >= heard_since
     low = connection.scalar(select(func.min(producers.c.low)).where(*heard))
-    logged = batch_log.c.pool == pool, batch_log.c.poisoned.is_(False)
+    logged = batch_log.c.pool == pool, batch_log.c.poisoned == false()
     return low, connection.scalar(select(func.min(batch_log.c.min_time)).where(*logged))

@@ -28,6 +28,11 @@ def _alerts_remember_more(connection: Connection) -> None:
     tables.silences.create(connection, checkfirst=True)
 
 
+def _unjudged_results_are_found(connection: Connection) -> None:
+    index = next(i for i in tables.results.indexes if i.name == "results_unjudged")
+    index.create(connection, checkfirst=True)
+
+
 def _add_column(connection: Connection, column: Column[Any]) -> None:
     """Unless it is there: the first step makes the tables as this version knows them."""
     table = column.table.name
@@ -47,6 +52,7 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _first,
     _predictions_know_their_bundle,
     _alerts_remember_more,
+    _unjudged_results_are_found,
 )
 
 

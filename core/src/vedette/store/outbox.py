@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, or_, select, update
+from sqlalchemy import Connection, and_, false, func, or_, select, true, update
 
 from vedette.config.plan import Plan, SinkSpec
 from vedette.store.database import upsert
@@ -49,7 +49,7 @@ def wants(sink: SinkSpec, event: Event) -> bool:
 
 def due(connection: Connection, model: str, now: float, limit: int = 50) -> list[Parcel]:
     """The next events to deliver, oldest first; of each (sink, key) only the first, so that order is kept."""
-    where = outbox.c.model == model, outbox.c.delivered.is_(None), outbox.c.dead.is_(False)
+    where = outbox.c.model == model, outbox.c.delivered.is_(None), outbox.c.dead == false()
     # the first of each lane, so that a sink that is down for long holds up no other
     first = select(func.min(outbox.c.id)).where(*where).group_by(outbox.c.sink, outbox.c.key)
     query = select(outbox).where(outbox.c.id.in_(first), outbox.c.next_at <= now).order_by(outbox.c.id).limit(limit)
@@ -73,6 +73,6 @@ def failed(connection: Connection, parcel: Parcel, error: str, now: float) -> No
 
 def drop_before(connection: Connection, model: str, time: float) -> int:
     """Forget what was delivered before `time`, and what was made before and given up."""
-    given_up = and_(outbox.c.dead.is_(True), outbox.c.created < time)
+    given_up = and_(outbox.c.dead == true(), outbox.c.created < time)
     where = outbox.c.model == model, or_(outbox.c.delivered < time, given_up)
     return connection.execute(outbox.delete().where(*where)).rowcount

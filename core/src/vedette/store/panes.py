@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, delete, false, func, select, true
 
 from vedette.store.tables import panes
 
@@ -41,7 +41,7 @@ def insert(connection: Connection, parts: Sequence[Pane]) -> None:
 
 def open_parts(connection: Connection, series: int, below: int, limit: int) -> list[Pane]:
     """Unmerged parts of ticks below `below`, whole ticks only, in tick order; about `limit` parts at most."""
-    where = panes.c.series == series, panes.c.closed.is_(False), panes.c.tick < below
+    where = panes.c.series == series, panes.c.closed == false(), panes.c.tick < below
     ticks = connection.execute(select(panes.c.tick).where(*where).order_by(panes.c.tick).limit(limit)).scalars().all()
     if not ticks:
         return []
@@ -51,14 +51,14 @@ def open_parts(connection: Connection, series: int, below: int, limit: int) -> l
 
 def closed_range(connection: Connection, series: int, segment: str, first: int, stop: int) -> list[Pane]:
     """Closed panes of ticks in [first, stop), in tick order."""
-    where = panes.c.series == series, panes.c.closed.is_(True), panes.c.segment == segment
+    where = panes.c.series == series, panes.c.closed == true(), panes.c.segment == segment
     inside = panes.c.tick >= first, panes.c.tick < stop
     return [_pane(row) for row in connection.execute(select(panes).where(*where, *inside).order_by(panes.c.tick))]
 
 
 def closed_ticks(connection: Connection, series: int, segment: str, rows: int) -> int | None:
     """The first tick of the latest closed ones that hold at least `rows` rows together; None without any."""
-    where = panes.c.series == series, panes.c.closed.is_(True), panes.c.segment == segment
+    where = panes.c.series == series, panes.c.closed == true(), panes.c.segment == segment
     first, total = None, 0
     query = select(panes.c.tick, panes.c.rows).where(*where).order_by(panes.c.tick.desc())
     with connection.execute(query.execution_options(yield_per=CHUNK)) as found:
@@ -87,7 +87,7 @@ def replace(connection: Connection, old: Iterable[int], new: Sequence[Pane]) -> 
 
 
 def drop_closed(connection: Connection, series: int, below: int) -> int:
-    where = panes.c.series == series, panes.c.closed.is_(True), panes.c.tick < below
+    where = panes.c.series == series, panes.c.closed == true(), panes.c.tick < below
     return connection.execute(delete(panes).where(*where)).rowcount
 
 
@@ -102,7 +102,7 @@ def last_tick(connection: Connection, series: int, below: int, labelled: bool) -
 
 
 def has_open(connection: Connection, series: int) -> bool:
-    query = select(panes.c.id).where(panes.c.series == series, panes.c.closed.is_(False)).limit(1)
+    query = select(panes.c.id).where(panes.c.series == series, panes.c.closed == false()).limit(1)
     return connection.execute(query).first() is not None
 
 

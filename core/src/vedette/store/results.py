@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import Connection, and_, or_, select, update
+from sqlalchemy import Connection, and_, false, or_, select, true, update
 
 from vedette.store.database import upsert
 from vedette.store.tables import alert_states, alerts, memories, results
@@ -68,22 +68,16 @@ def mark_dirty(
 
 
 def dirty(connection: Connection, series: int) -> list[StoredResult]:
-    where = results.c.series == series, results.c.dirty.is_(True)
+    where = results.c.series == series, results.c.dirty == true()
     return [_stored(row) for row in connection.execute(select(results).where(*where).order_by(results.c.end))]
 
 
 def unjudged(connection: Connection, series: int, limit: int = 1000) -> list[StoredResult]:
     """Results that no alert rule has judged yet, because their labels were still coming."""
-    where = results.c.series == series, results.c.judged.is_(False)
+    where = results.c.series == series, results.c.judged == false()
     return [
         _stored(row) for row in connection.execute(select(results).where(*where).order_by(results.c.end).limit(limit))
     ]
-
-
-def has_unfinished(connection: Connection, series: int) -> bool:
-    """Whether a result waits for its revision, or for its labels."""
-    waits = or_(results.c.dirty.is_(True), results.c.judged.is_(False))
-    return connection.scalar(select(results.c.id).where(results.c.series == series, waits).limit(1)) is not None
 
 
 def query(

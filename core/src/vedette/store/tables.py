@@ -157,6 +157,7 @@ results = Table(
     UniqueConstraint("series", "window", "segment", "end"),
     Index("results_latest", "model", "monitor", "end"),
     Index("results_dirty", "series", "dirty", sqlite_where=text("dirty = 1"), postgresql_where=text("dirty")),
+    Index("results_unjudged", "series", sqlite_where=text("judged = 0"), postgresql_where=text("NOT judged")),
 )
 
 memories = Table(

@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 from sklearn.ensemble import IsolationForest as Forest
 
+from vedette.components.outlier._isolation_trees import IsolationTrees
 from vedette_specs import Batch, Column, Floats, OutlierDetector, Tags
 
 _MISSING = "\x00missing"
@@ -42,6 +43,7 @@ class IsolationForest(OutlierDetector):
         self.trees = trees
         self.sample = sample
         self.random_state = random_state
+        self._trees: IsolationTrees | None = None
 
     def fit_batch(self, reference: Batch) -> None:
         allowed = [name for name, column in reference.inputs.items() if column.kind in ("numeric", "category")]
@@ -62,9 +64,15 @@ class IsolationForest(OutlierDetector):
     def score_batch(self, batch: Batch) -> Floats:
         if len(batch) == 0:
             return np.empty(0)
-        scores = -self.forest_.score_samples(self._encode(batch))
+        scores = self._walked().scores(self._encode(batch))
         gone = np.column_stack([batch.inputs[name].missing() for name in self.columns_]).all(axis=1)
         return np.asarray(np.where(gone, np.nan, scores))
+
+    def _walked(self) -> IsolationTrees:
+        """Of the forest that is fitted now."""
+        if self._trees is None or self._trees.forest is not self.forest_:
+            self._trees = IsolationTrees(self.forest_)
+        return self._trees
 
     def _encode(self, batch: Batch) -> Floats:
         """(n, columns and flags) float64, finite."""

@@ -211,3 +211,8 @@ def _lapsed(state: AlertState, end: float, rows: int) -> AlertState:
 
 def _shown(state: AlertState) -> Any:
     return state.state
+
+
+def silent_for(at: float, last: float) -> Callable[[float], bool]:
+    """What a rule asks: whether no row had come for more than so many seconds, at a time, after the last one."""
+    return lambda seconds: at - last > seconds

@@ -67,6 +67,7 @@ class SeriesReducer:
         self.labelled = labelled
         self.tick = spec.tick
         self.model = bundle.plan.model
+        self._looked = series.BEFORE_ALL  # no window ends with a tick below it, unless rows come
         self._evaluators: dict[str, Evaluator] = {}
         self._windows = MovingWindows(series_id, self.tick, self.evaluator, self._alarms)
 
@@ -79,18 +80,27 @@ class SeriesReducer:
             self._evaluators[segment] = Evaluator(self.bundle, self.spec, segment)
         return self._evaluators[segment]
 
+    def passes(self, closed: int, watermark: float) -> bool:
+        """Whether windows may end although no row has come."""
+        return bool(self._windows_by_time()) and self._stop(watermark) > max(closed, self._looked)
+
+    def _stop(self, watermark: float) -> int:
+        """Ticks below it take no more rows that are on time."""
+        return _floor((watermark - self.grace) / self.tick)
+
     def close_ticks(self, lease: Lease, watermark: float, hooks: bool, limit: int) -> bool:
         """Close a run of ticks in one transaction; True when there may be more."""
-        stop = _floor((watermark - self.grace) / self.tick)
+        stop = self._stop(watermark)
         with self.store.read() as connection:
             row = next(s for s in series.all_series(connection, self.model, self.spec.name) if s.id == self.id)
             parts = panes.open_parts(connection, self.id, stop, limit)
-            if not parts and not (self._windows_by_time() and stop > row.closed):
+            if not parts and not self.passes(row.closed, watermark):
                 return False
             more = len(parts) >= limit
             upto = max(row.closed, parts[-1].tick + 1 if more else stop)
             closing = self._plan(connection, row, parts, upto, watermark)
         if not parts and not closing.results:
+            self._looked = stop
             return False
         try:
             self._commit(lease, row, closing, upto, hooks, watermark)
@@ -308,7 +318,7 @@ class SeriesReducer:
             outbox.put(connection, self.bundle.plan, event, now, hooks)
             if self.spec.alert is not None and result.status != "immature" and result.id not in judged:
                 quiet = QUIET_ROWS if self.spec.kind == "change" else 0
-                found_here, silence = {self.spec.name: fresh}, _silence(watermark, result.end)
+                found_here, silence = {self.spec.name: fresh}, alerts.silent_for(watermark, result.end)
                 alerts.judge(
                     connection, self.bundle, self.spec.alert, found_here, silence, now, hooks, quiet_rows=quiet,
                     any_order=self.labelled,
@@ -386,7 +396,3 @@ class SeriesReducer:
 
 def _floor(value: float) -> int:
     return int(min(max(math.floor(value), series.BEFORE_ALL), -series.BEFORE_ALL))
-
-
-def _silence(watermark: float, end: float) -> Any:
-    return lambda seconds: watermark - end > seconds

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import Connection
@@ -85,7 +85,7 @@ class CrossAlerts:
                     new = [r for m in self._waiting & known.keys() for r in since[m] if judged < r.end <= at]
                     matured = matured.joined(new, at - self.bundle.plan.labels.within)
                 alerts.judge(
-                    connection, self.bundle, rule, found, _silence(at, last), now, self.hooks, end=at,
+                    connection, self.bundle, rule, found, alerts.silent_for(at, last), now, self.hooks, end=at,
                     memory=None if matured is None else matured.to_bytes(),
                 )  # fmt: skip
         self._seen[rule.name] = times[-1]
@@ -133,7 +133,7 @@ class CrossAlerts:
                 found = {m: rows[0] for m, rows in latest.items() if rows} | {result.monitor: result}
                 matured = matured.joined([result], state.judged - self.bundle.plan.labels.within)
                 alerts.judge(
-                    connection, self.bundle, rule, found, _silence(result.end, result.end), now, self.hooks,
+                    connection, self.bundle, rule, found, alerts.silent_for(result.end, result.end), now, self.hooks,
                     end=result.end, any_order=True, memory=matured.to_bytes(),
                 )  # fmt: skip
 
@@ -149,7 +149,3 @@ class CrossAlerts:
         window = self._window(monitor)
         model = self.bundle.plan.model
         return results.query(connection, model, monitor, window, "", series=series_id, mature=True, **filters)
-
-
-def _silence(at: float, last: float) -> Callable[[float], bool]:
-    return lambda seconds: at - last > seconds

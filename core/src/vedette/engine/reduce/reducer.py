@@ -11,7 +11,6 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from vedette.engine.bundle import Bundle
@@ -24,11 +23,12 @@ from vedette.engine.reduce.telling import Withheld
 from vedette.engine.running import Bundles, pool_id
 from vedette.engine.work.accumulate import needs_labels
 from vedette.plugins import Registry
-from vedette.store import labels, leases, log, panes, results, series
+from vedette.store import leases, log, waiting
 from vedette.store.database import Store
 from vedette.store.leases import Lease, LeaseLost
 from vedette.store.panes import PartsChanged
 from vedette.store.series import Series
+from vedette.store.waiting import Waiting
 
 logger = logging.getLogger("vedette.reducer")
 TTL = 10.0  # seconds that a lease outlives its holder's last sign of life
@@ -122,8 +122,8 @@ class Reducer:
         if self.joiner is not None and self.pool == "default":
             self._join(self.joiner, self.lease)
         self.watermark = self._watermark() if until is None else until
-        for row in self._series():
-            self._reduce_series(row, revise)
+        for one in self._waiting():
+            self._reduce_series(one, revise)
         if self.pool == "default":
             self.cross.step(self.lease, self.watermark)
             self.withheld.step(self.lease)
@@ -161,19 +161,20 @@ class Reducer:
                 mark = leases.raise_watermark(connection, self.lease, mark)
         return mark
 
-    def _series(self) -> list[Series]:
-        """Series of this pool that take rows, and retired ones that are not done: late rows and labels are theirs."""
+    def _waiting(self) -> list[Waiting]:
+        """Of series that take rows, and of retired ones that are not done: late rows and labels are theirs."""
         plan = self.bundle.plan
         with self.store.read() as connection:
-            rows = [s for s in series.all_series(connection, self.model) if s.pool == self.pool_id]
-            rows = [s for s in rows if s.id not in self._failed]
             since = self.store.now(connection) - plan.retention - plan.labels.within
-            rows = [s for s in rows if s.status != "retired" or _unfinished(connection, s, since)]
-        return sorted(rows, key=lambda row: row.monitor in self._since_changes)  # after those that find the changes
+            found = waiting.of_pool(connection, self.model, self.pool_id, since)
+        found = [one for one in found if one.series.id not in self._failed]
+        # after those that find the changes
+        return sorted(found, key=lambda one: one.series.monitor in self._since_changes)
 
-    def _reduce_series(self, row: Series, revise: bool) -> None:
+    def _reduce_series(self, one: Waiting, revise: bool) -> None:
+        row = one.series
         try:
-            self._reduce_one(row, revise)
+            self._reduce_one(one, revise)
         except (LeaseLost, PartsChanged, SQLAlchemyError):
             raise  # not this series' fault
         except ComponentFailed as error:
@@ -189,15 +190,22 @@ class Reducer:
         if reducer is not None:
             reducer.quarantine(reason, self.lease)
 
-    def _reduce_one(self, row: Series, revise: bool) -> None:
-        reducer = self._reducer(row)
+    def _reduce_one(self, one: Waiting, revise: bool) -> None:
+        reducer = self._reducer(one.series)
         if reducer is None or self.lease is None:
             return
-        while reducer.close_ticks(self.lease, self.watermark, self.hooks, self._parts):
+        closes = one.parts or reducer.passes(one.series.closed, self.watermark)
+        if closes:
+            self._close_ticks(reducer)
+        if one.ticks:
+            reducer.recompute(self.lease, 0.0 if revise else SETTLED)
+        if closes or one.ticks or one.revisions:
+            reducer.revise(self.lease, self.watermark, self.hooks, revise)
+
+    def _close_ticks(self, reducer: SeriesReducer) -> None:
+        while self.lease and reducer.close_ticks(self.lease, self.watermark, self.hooks, self._parts):
             if not self._hold():  # a long catch-up must not lose the lease before it is done
                 raise LeaseLost(f"{self.pool_id}: taken over during a catch-up")
-        reducer.recompute(self.lease, 0.0 if revise else SETTLED)
-        reducer.revise(self.lease, self.watermark, self.hooks, revise)
 
     def _reducer(self, row: Series) -> SeriesReducer | None:
         if row.id not in self._reducers:
@@ -209,17 +217,6 @@ class Reducer:
             labelled = needs_labels(bundle, spec)
             self._reducers[row.id] = SeriesReducer(self.store, bundle, spec, row.id, labelled, self.bundles)
         return self._reducers[row.id]
-
-
-def _unfinished(connection: Connection, row: Series, since: float) -> bool:
-    """Whether a retired series has parts to merge, ticks to rebuild or results to revise."""
-    if row.ended is not None and row.ended < since:
-        return False
-    return (
-        panes.has_open(connection, row.id)
-        or labels.has_recomputes(connection, row.id)
-        or results.has_unfinished(connection, row.id)
-    )
 
 
 def holder_name() -> str:

@@ -30,7 +30,7 @@ class WorkerSettings:
 
     checkpoint_every: float = 1.0
     adopt_every: float = 3.0
-    reduce_every: float = 0.5
+    reduce_every: float = 1.0
     deliver_every: float = 0.5
     retain_every: float = 60.0
     silent: float = 15.0
