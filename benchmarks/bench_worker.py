@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from vedette.plugins import get_registry
 from vedette.store.database import Store
 from vedette_specs import as_batch
 from vedette_specs.batch import Batch
+from vedette_specs.schema import Schema
 
 COLUMNS, ROWS = 20, 8192
 YAML = """
@@ -71,21 +73,21 @@ def main(total: int) -> None:
         store.close()
 
 
-def _messages(schema: object, rng: np.random.Generator, count: int) -> list[bytes]:
+def _messages(schema: Schema, rng: np.random.Generator, count: int) -> list[bytes]:
     producer = uuid.uuid4().hex
     found = []
     now = time.time()
     for seq in range(1, count + 1):
-        batch: Batch = as_batch({f"x{i}": rng.normal(size=ROWS) for i in range(COLUMNS)}, schema)  # type: ignore[arg-type]
+        batch: Batch = as_batch({f"x{i}": rng.normal(size=ROWS) for i in range(COLUMNS)}, schema)
         ids = np.array([f"{producer}-{seq * ROWS + i}" for i in range(ROWS)], dtype=object)
         batch = batch.replace(ids=ids, rows=np.zeros(ROWS, dtype=np.int32), times=np.full(ROWS, now + seq * 1e-3))
         found.append(Message(producer, seq, now, batch.to_bytes(), ROWS).to_bytes())
     return found
 
 
-def _timed(call: object) -> float:
+def _timed(call: Callable[[], object]) -> float:
     start = time.process_time()
-    call()  # type: ignore[operator]
+    call()
     return time.process_time() - start
 
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 import vedette
 from vedette.components.metrics._streaming_histogram import compress, join, quantile
-from vedette_specs import Batch, ResultContext, Schema, category, numeric, tensor, text
+from vedette.plugins import get_registry
+from vedette_specs import Batch, Fittable, ResultContext, Schema, category, numeric, tensor, text
 from vedette_specs.codec import encode
 
 CTX = ResultContext()
@@ -322,6 +323,23 @@ def test_one_probability_column_is_that_of_the_positive_class():
 def test_options_are_checked(use, options, message):
     with pytest.raises(ValueError, match=message):
         vedette.make(use, **options)
+
+
+def with_columns() -> list[str]:
+    """Metrics without labels that take `columns`."""
+    registry = get_registry()
+    names = [entry.name for entry in registry.of_kinds(("metric",))]
+    named = [use for use in names if "columns" in registry.options(use, ("metric",))]
+    learn = {"aipw_accuracy", "dle", "pape", "performance_change", "performance_range"}  # labels are missed first
+    return sorted(set(named) - learn)
+
+
+@pytest.mark.parametrize("use", with_columns())
+def test_a_column_that_is_absent_is_told_by_the_metric_that_names_it(use):
+    batch = Batch({"x": numeric([1.0, 2.0, 3.0]), "c": category(["a", "b", "c"])})
+    made = vedette.make(use, columns=["absent"])
+    with pytest.raises(ValueError, match=rf"^{use}: columns? .*absent"):
+        made.fit(batch) if isinstance(made, Fittable) else made.add(made.create(), batch)
 
 
 @pytest.mark.parametrize("use", ["class_balance", "confidence", "margin", "prediction_entropy"])

@@ -21,7 +21,7 @@ _RULE_KEY = re.compile(r"(?:^|[\s{,])[\"']?(when|alert)[\"']?\s*:\s*\S")
 _BASE = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class _Loader(_BASE):  # type: ignore[misc, valid-type]
+class _Loader(_BASE):  # type: ignore[misc, valid-type]  # which of two classes is known at run time
     """Composes only; leaves the meaning of plain scalars to `scalars`."""
 
     def resolve(self, kind: type, value: str | None, implicit: Any) -> str:

@@ -184,7 +184,7 @@ class Chain(Term):
     rest: tuple[tuple[str, Term], ...]
 
     @property
-    def level(self) -> int:  # type: ignore[override]
+    def level(self) -> int:  # type: ignore[override]  # a constant of the other terms
         return 5 if self.rest[0][0] in "+-" else 6
 
     def evaluate(self, scope: Scope) -> float | None:
@@ -263,7 +263,7 @@ class Junction(Term):
     parts: tuple[Term, ...]
 
     @property
-    def level(self) -> int:  # type: ignore[override]
+    def level(self) -> int:  # type: ignore[override]  # a constant of the other terms
         return 2 if self.word == "and" else 1
 
     def evaluate(self, scope: Scope) -> bool | None:

@@ -51,4 +51,4 @@ def tagged_scalar(tag: str, text: str) -> Scalar:
     value = plain_scalar(text)
     if not isinstance(value, _TAGS[name]) or (isinstance(value, bool) and name != "bool"):
         raise ValueError(f"{text!r} is not !!{name}")
-    return float(value) if name == "float" else value  # type: ignore[arg-type]
+    return float(value) if isinstance(value, int) and name == "float" else value

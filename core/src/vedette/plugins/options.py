@@ -47,13 +47,14 @@ def options_of(cls: type) -> tuple[Option, ...]:
 
 @lru_cache(maxsize=1024)
 def _options_of(cls: type) -> tuple[Option, ...]:
-    if cls.__init__ is object.__init__:  # type: ignore[misc]
+    made: Any = inspect.getattr_static(cls, "__init__")
+    if made is object.__init__:
         return ()
     try:
-        hints = get_type_hints(cls.__init__, include_extras=True)  # type: ignore[misc]
+        hints = get_type_hints(made, include_extras=True)
     except (NameError, TypeError) as error:
         raise BrokenComponent(f"{cls.__qualname__}.__init__: its annotations cannot be resolved: {error}") from error
-    parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]  # type: ignore[misc]
+    parameters = list(inspect.signature(made).parameters.values())[1:]
     if any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters):
         raise BrokenComponent(f"{cls.__qualname__}.__init__ names its options one by one: no *args or **kwargs")
     return tuple(Option(p.name, hints.get(p.name, Any), p.default) for p in parameters)

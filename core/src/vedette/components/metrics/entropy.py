@@ -12,6 +12,10 @@ from vedette_specs import Batch, Metric, Result, ResultContext, State, Tags
 from vedette_specs.results import Value
 
 
+class _Counting(Frequencies):
+    NAME = "entropy"
+
+
 class Entropy(Metric):
     """Per category column: Shannon entropy of the shares of its categories (`entropy`, bits; 0 for one category), and
     its ratio to that of equal shares (`evenness`, in [0, 1]; unknown for one category). The plug-in estimate.
@@ -31,7 +35,7 @@ class Entropy(Metric):
 
     @property
     def _counting(self) -> Frequencies:
-        return Frequencies(self.columns, max_categories=self.max_categories)
+        return _Counting(self.columns, max_categories=self.max_categories)
 
     def create(self) -> State:
         return self._counting.create()

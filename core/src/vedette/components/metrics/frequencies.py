@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 from vedette.components.metrics._categories import add_counts, count_column, distinct, empty_table, merge_tables
 from vedette.components.metrics._columns import pick
@@ -19,6 +20,7 @@ class Frequencies(Metric):
     merge exactly in any order. Beyond it the rest is counted as `other`, and `distinct` is an estimate.
     """
 
+    NAME: ClassVar[str] = "frequencies"  # in messages
     tags = Tags(modalities=("category",))
 
     def __init__(self, columns: list[str] | None = None, top: int = 50, max_categories: int = 1000) -> None:
@@ -35,7 +37,7 @@ class Frequencies(Metric):
 
     def add(self, state: State, batch: Batch) -> State:
         tables, missing = dict(state["tables"]), dict(state["missing"])
-        for name in pick(batch, self.columns, "category", who="frequencies"):
+        for name in pick(batch, self.columns, "category", who=self.NAME):
             counts, gone = count_column(batch.inputs[name])
             tables[name] = add_counts(tables.get(name) or empty_table(), counts, self.max_categories)
             missing[name] = missing.get(name, 0) + gone

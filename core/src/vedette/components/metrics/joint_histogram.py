@@ -64,11 +64,11 @@ class JointHistogram(Metric, Fittable):
         counts = np.array([self._table(places, pair) for pair in candidates], dtype=np.int64).reshape(
             len(candidates), self._side, self._side
         )
-        order = range(len(candidates))
+        order = list(range(len(candidates)))
         if self.pairs is None:
-            order = sorted(order, key=lambda i: -_mutual_information(counts[i]))[: self.most_pairs]  # type: ignore[assignment]
+            order = sorted(order, key=lambda i: -_mutual_information(counts[i]))[: self.most_pairs]
         self.pairs_ = [candidates[i] for i in order]
-        self.reference_ = counts[list(order)]
+        self.reference_ = counts[order]
 
     @property
     def _side(self) -> int:

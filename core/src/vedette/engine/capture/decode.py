@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -240,7 +241,7 @@ def _times(view: _View, rows: int, capture: CaptureSpec) -> float | list[float] 
 def _attributes(view: _View, rows: int, capture: CaptureSpec, redact: Collection[str]) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {}
     for name, path in capture.attributes.items():
-        value = None if name in redact else present(lambda path=path: view.get(path))  # type: ignore[misc]
+        value = None if name in redact else present(partial(view.get, path))
         found[name] = texts(per_row(value, rows, path), path)
     for name, value in view.call.attributes.items():
         field = f"attributes.{name}"
