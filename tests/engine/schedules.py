@@ -36,7 +36,7 @@ from vedette.engine import lifecycle
 from vedette.engine.reduce.reducer import Reducer
 from vedette.engine.work.core import WorkerCore
 from vedette.engine.work.views import Views, segment_keys
-from vedette.store import labels, panes, results, series
+from vedette.store import labels, panes, results, series, waiting
 from vedette.store.results import StoredResult
 from vedette.store.tables import batch_log, recomputes
 from vedette.store.tables import results as results_table
@@ -147,7 +147,7 @@ class Recovery:
             assert labels.pending(connection, "m", machine.store.time, 1000) == [] or machine.world.given
             for item in series.all_series(connection, "m"):
                 assert item.status == "active", item.reason
-                assert not panes.has_open(connection, item.id)
+            assert not any(one.parts for one in waiting.of_pool(connection, "m", "m/default", 0.0))
 
     def _late_rows(self) -> int:
         with self.machine.store.read() as connection:

@@ -45,3 +45,27 @@ def test_time_that_passes_without_rows_is_looked_at_once() -> None:
     for _ in range(3):
         engine.reduce()
     assert [result.n for result in engine.results("m")] == [5, 4]
+
+
+def test_ends_that_were_looked_at_in_vain_are_looked_at_again_when_rows_come() -> None:
+    """The last read may be full, so that ticks are closed to less than what was looked at."""
+    engine = Harness(plan_of(monitor("m", metric("moments"), windows=[tumbling(10.0), tumbling(60.0)])))
+    begun = engine.store.time // 60.0 * 60.0
+    assert engine.reducer.step(begun + 100.0)
+    engine.send(5, at=begun + 1.0)
+    engine.worker.checkpoint()
+    engine.reducer._parts = 1
+    for _ in range(2):
+        assert engine.reducer.step(begun + 100.0)
+    assert [(r.window, r.end - begun) for r in engine.results("m")] == [("10s", 10.0), ("60s", 60.0)]
+
+
+def test_a_time_before_the_one_looked_at_has_its_windows() -> None:
+    engine = Harness(plan_of(monitor("m", metric("moments"), windows=[tumbling(10.0), tumbling(100.0)])))
+    begun = engine.store.time // 100.0 * 100.0
+    assert engine.reducer.step(begun + 1000.0)
+    engine.send(5, at=begun + 1.0)
+    engine.worker.checkpoint()
+    for until in (50.0, 150.0):
+        assert engine.reducer.step(begun + until)
+    assert [r.end - begun for r in engine.results("m")] == [10.0, 100.0]

@@ -34,7 +34,7 @@ from vedette.engine.lifecycle import deploy, diff
 from vedette.engine.reduce.reducer import Reducer
 from vedette.engine.reduce.retention import LATENESS, Retention, reach
 from vedette.engine.work.core import WorkerCore
-from vedette.store import jobs, panes, series
+from vedette.store import jobs, series, waiting
 from vedette.store.tables import panes as panes_table
 from vedette.store.tables import predictions
 
@@ -193,7 +193,7 @@ class TestRetention:
         assert [(r.end, r.n) for r in engine.results("stats")] == before
         assert engine.series("stats").late_rows == 5
         with engine.store.read() as connection:
-            assert not panes.has_open(connection, 1)
+            assert not any(one.parts for one in waiting.of_pool(connection, "m", "m/default", 0.0))
 
 
 class TestExplainJobs:

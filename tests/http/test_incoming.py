@@ -16,7 +16,12 @@ def read(messages: list[dict[str, Any]], limit: int = 10) -> bytes:
     async def receive() -> dict[str, Any]:
         return next(coming)
 
-    return asyncio.run(Bodies(limit, setting="a.b").read(receive))
+    return asyncio.run(whole(Bodies(limit, setting="a.b"), receive))
+
+
+async def whole(bodies: Bodies, receive: Any) -> bytes:
+    async with bodies.reading(receive) as body:
+        return body
 
 
 def part(body: bytes, more: bool = False) -> dict[str, Any]:
@@ -42,7 +47,7 @@ def test_bodies_on_their_way_are_bounded_together() -> None:
     bodies = Bodies(100, 20.0, 150)
 
     async def hold(queue: asyncio.Queue[Any]) -> bytes:
-        return await bodies.read(queue.get)
+        return await whole(bodies, queue.get)
 
     async def work() -> None:
         first: asyncio.Queue[Any] = asyncio.Queue()
@@ -61,6 +66,45 @@ def test_bodies_on_their_way_are_bounded_together() -> None:
     asyncio.run(work())
 
 
+def test_a_body_that_never_fits_is_not_to_be_sent_again() -> None:
+    with pytest.raises(TooLarge):
+        read([part(b"x" * 500)])
+
+
+def test_a_body_counts_until_it_is_done_with() -> None:
+    bodies = Bodies(100, 20.0, 150)
+
+    async def come(size: int) -> Any:
+        return part(b"x" * size)
+
+    async def work() -> None:
+        async with bodies.reading(lambda: come(100)):
+            with pytest.raises(Crowded):
+                await whole(bodies, lambda: come(60))
+        assert len(await whole(bodies, lambda: come(60))) == 60
+
+    asyncio.run(work())
+
+
+def test_a_large_body_has_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vedette.http.incoming.SLOWEST", 100.0)
+
+    async def slowly(bodies: list[bytes]) -> bytes:
+        coming = iter(bodies)
+
+        async def receive() -> Any:
+            body = next(coming)
+            if len(body) < 50:
+                await asyncio.sleep(0.2)
+            return part(body, more=True) if body else part(body)
+
+        return await whole(Bodies(1000, 0.05), receive)
+
+    assert len(asyncio.run(slowly([b"x" * 100, b"y", b""]))) == 101
+    with pytest.raises(Slow, match=r"body: 5\d bytes have come, and not all of it; allowed: 0\.05 s and a second more"):
+        asyncio.run(slowly([b"x" * 50, *[b"y"] * 20]))
+
+
 def test_what_ends_early_holds_nothing() -> None:
     bodies = Bodies(100, 0.01, 150)
 
@@ -69,11 +113,11 @@ def test_what_ends_early_holds_nothing() -> None:
             queue: asyncio.Queue[Any] = asyncio.Queue()
             queue.put_nowait(part(b"a" * 100, more=True))
             with pytest.raises(Slow):
-                await bodies.read(queue.get)
+                await whole(bodies, queue.get)
             queue.put_nowait(part(b"a" * 100, more=True))
             queue.put_nowait({"type": "http.disconnect"})
             with pytest.raises(Gone):
-                await bodies.read(queue.get)
+                await whole(bodies, queue.get)
 
     asyncio.run(work())
 

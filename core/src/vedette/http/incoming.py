@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from starlette.responses import Response
-from starlette.types import Message, Receive
+from starlette.types import Receive
 
 from vedette.http.answers import answer
 
 BODY_TIMEOUT = 10.0  # seconds
+SLOWEST = 1e6  # bytes a second, beyond these
 BODIES_AT_ONCE = 4  # of the largest size
 
 
@@ -22,7 +25,7 @@ class Slow(ValueError):
 
 
 class Crowded(RuntimeError):
-    """Bodies that are on their way take all the memory that they may take."""
+    """Bodies that are here take all the memory that they may take."""
 
 
 class Gone(OSError):
@@ -30,10 +33,10 @@ class Gone(OSError):
 
 
 class Bodies:
-    """Reads bodies.
+    """Reads bodies, and bounds those that are here.
 
-    most: bytes of one.  seconds: for all of one.  together: bytes of all that have not ended yet; by default, of
-    BODIES_AT_ONCE of the largest.  setting: what a user can set `most` with, for the message.
+    most: bytes of one.  seconds: for one, and a second more for each MB of it.  together: bytes of all that are on
+    their way or at work; by default, of BODIES_AT_ONCE of the largest.  setting: what `most` is set by, for messages.
     """
 
     def __init__(
@@ -45,41 +48,39 @@ class Bodies:
         self.together = BODIES_AT_ONCE * most if together is None else together
         self._held = 0
 
-    async def read(self, receive: Receive) -> bytes:
-        """All of a request's body. Raises TooLarge, Slow, Crowded, and Gone where the client left before its end."""
-        own = 0
+    @asynccontextmanager
+    async def reading(self, receive: Receive) -> AsyncIterator[bytes]:
+        """All of a request's body, which counts until it is done with.
 
-        async def counted() -> Message:
-            nonlocal own
-            message = await receive()
-            size = len(message.get("body", b""))
-            own += size
-            self._held += size
-            if self._held > self.together:
-                raise Crowded(f"bodies on their way take more than {self.together} bytes")
-            return message
-
-        try:
-            async with asyncio.timeout(self.seconds):
-                return await self._whole(counted)
-        except TimeoutError:
-            raise Slow(f"body: not all of it has come within {self.seconds:g} s") from None
-        finally:
-            self._held -= own
-
-    async def _whole(self, receive: Receive) -> bytes:
+        Raises TooLarge, Slow, Crowded, and Gone where the client left before its end.
+        """
         parts: list[bytes] = []
-        size = 0
-        while True:
-            message = await receive()
-            if message["type"] != "http.request":
-                raise Gone
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
-            if size > self.most:
-                raise TooLarge(f"body: more than {self.most} bytes{self.setting and f' ({self.setting})'}")
-            if not message.get("more_body"):
-                return b"".join(parts)
+        try:
+            await self._read(receive, parts)
+            yield b"".join(parts)
+        finally:
+            self._held -= sum(map(len, parts))
+
+    async def _read(self, receive: Receive, parts: list[bytes]) -> None:
+        begun, size, more = asyncio.get_running_loop().time(), 0, True
+        try:
+            async with asyncio.timeout(self.seconds) as limit:
+                while more:
+                    message = await receive()
+                    if message["type"] != "http.request":
+                        raise Gone
+                    parts.append(message.get("body", b""))
+                    size += len(parts[-1])
+                    self._held += len(parts[-1])
+                    if size > self.most:  # before the sum: it would not fit when others are gone, either
+                        raise TooLarge(f"body: more than {self.most} bytes{self.setting and f' ({self.setting})'}")
+                    if self._held > self.together:
+                        raise Crowded(f"bodies: more than {self.together} bytes of requests are here")
+                    more = message.get("more_body", False)
+                    limit.reschedule(begun + self.seconds + size / SLOWEST)
+        except TimeoutError:
+            allowed = f"{self.seconds:g} s and a second more for each MB"
+            raise Slow(f"body: {size} bytes have come, and not all of it; allowed: {allowed}") from None
 
 
 def unread(error: TooLarge | Slow | Crowded) -> Response:

@@ -59,6 +59,7 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
 def migrate(connection: Connection) -> None:
     """Bring the schema to this version; raises RuntimeError when it is newer than this version knows."""
     if connection.dialect.name == "postgresql":
+        connection.execute(text("SET LOCAL lock_timeout = '10min'"))  # another's step may take long on a full table
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
     current = _version(connection)
     if current > len(MIGRATIONS):

@@ -101,11 +101,6 @@ def last_tick(connection: Connection, series: int, below: int, labelled: bool) -
     return max((tick for tick in found if tick is not None), default=None)
 
 
-def has_open(connection: Connection, series: int) -> bool:
-    query = select(panes.c.id).where(panes.c.series == series, panes.c.closed == false()).limit(1)
-    return connection.execute(query).first() is not None
-
-
 def totals(connection: Connection, series: int) -> tuple[int, int]:
     """(rows, labelled rows) over all panes of a series."""
     query = select(func.coalesce(func.sum(panes.c.rows), 0), func.coalesce(func.sum(panes.c.labelled), 0))

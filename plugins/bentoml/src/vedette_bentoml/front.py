@@ -26,7 +26,7 @@ EXPLAIN_TIMEOUT = 60.0
 TIMEOUT = 10.0  # while all workers of a service are down, its socket takes requests all the same, and answers none
 CONNECT_TIMEOUT = 5.0
 _OURS = frozenset({b"content-length", b"accept-encoding"})  # the client that asks for us sets its own
-KEPT = httpx.Limits(keepalive_expiry=2.0)  # less than a server of BentoML keeps a connection: 5 s
+KEPT = httpx.Limits(max_connections=32, keepalive_expiry=2.0)  # less than a server of BentoML keeps a connection: 5 s
 _BROKEN = (httpx.NetworkError, httpx.RemoteProtocolError)
 _SAFE = ("GET", "HEAD", "OPTIONS")
 
@@ -70,8 +70,8 @@ class Front:
             await local.public(_below(scope, self.path), receive, send)
             return
         try:
-            body = await self._bodies.read(receive)
-            reply = await self._asked(scope, body, *where)
+            async with self._bodies.reading(receive) as body:
+                reply = await self._asked(scope, body, *where)
         except Gone:
             return
         except (TooLarge, Slow, Crowded) as error:

@@ -54,19 +54,26 @@ class Forwarding:
         if scope["type"] != "http" or not (scope["path"] == PREFIX or scope["path"].startswith(f"{PREFIX}/")):
             await self.app(scope, receive, send)
             return
+        refusal: Any = self._refusal(scope)
+        if refusal is not None:
+            await refusal(scope, receive, send)
+            return
         try:
-            refusal: Any = self._refusal(scope)
-            body = b"" if refusal is not None else await self._bodies.read(receive)
+            async with self._bodies.reading(receive) as body:
+                await self._placed(body, scope, receive, send)
         except Gone:
             return
         except (TooLarge, Slow, Crowded) as error:
             refusal = unread(error)
-        if refusal is None and self._under_way >= AT_ONCE:
-            refusal = _busy(f"{AT_ONCE} requests are under way already")
-        if refusal is not None:
+            await refusal(scope, receive, send)
+
+    async def _placed(self, body: bytes, scope: Scope, receive: Receive, send: Send) -> None:
+        """A place is taken only now: who sends a body slowly keeps nobody out."""
+        if self._under_way >= AT_ONCE:
+            refusal: Any = answer(503, f"{AT_ONCE} requests are under way already", headers={"Retry-After": "1"})
             await refusal(scope, receive, send)
             return
-        self._under_way += 1  # only now: who sends a body slowly keeps nobody out
+        self._under_way += 1
         try:
             await self._serve(body, scope, receive, send)
         finally:
@@ -153,7 +160,3 @@ class Forwarding:
             timeout = httpx.Timeout(EXPLAIN_TIMEOUT, connect=CONNECT_TIMEOUT)
             self._client = httpx.AsyncClient(limits=limits, timeout=timeout, trust_env=False, follow_redirects=False)
         return self._client
-
-
-def _busy(message: str) -> Response:
-    return answer(503, message, headers={"Retry-After": "1"})

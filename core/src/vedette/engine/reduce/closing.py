@@ -12,17 +12,17 @@ from sqlalchemy import Connection
 
 from vedette.config.plan import MonitorSpec, WindowSpec
 from vedette.engine.bundle import Bundle
-from vedette.engine.events import event_id, failure_event, make_event, seed_of
+from vedette.engine.events import failure_event, make_event, seed_of
 from vedette.engine.reduce import alerts
 from vedette.engine.reduce.comparing import Beside
 from vedette.engine.reduce.evaluate import Evaluator, Judge, body_of
+from vedette.engine.reduce.explain_jobs import queue_jobs, wanted_jobs
 from vedette.engine.reduce.moving import MovingWindows, merged_panes, spans_of
 from vedette.engine.reduce.recompute import recompute_tick
 from vedette.engine.reduce.windows import Due, Span
 from vedette.engine.running import Bundles
 from vedette.engine.work.accumulate import Failure
-from vedette.engine.work.flags import OutlierFlags
-from vedette.store import jobs, labels, leases, outbox, panes, results, series
+from vedette.store import labels, leases, outbox, panes, results, series
 from vedette.store.database import Store
 from vedette.store.jobs import Job
 from vedette.store.leases import Lease
@@ -35,6 +35,7 @@ from vedette_specs.components import Tick
 TICKS = "tick"  # the window name of results that belong to one tick
 SETTLED = 1.0  # seconds without a further correction after which a tick is recomputed
 QUIET_ROWS = 1000  # a sequential detector starts anew after an alarm: while a change lasts, that is one alert
+TICKS_AT_ONCE = 200  # that are rebuilt in a step of the reducer
 REVISE_EVERY = 1.0  # seconds between revisions of a window by rows
 
 
@@ -67,7 +68,7 @@ class SeriesReducer:
         self.labelled = labelled
         self.tick = spec.tick
         self.model = bundle.plan.model
-        self._looked = series.BEFORE_ALL  # no window ends with a tick below it, unless rows come
+        self._looked: tuple[int, int] | None = None  # ticks between which no window ends, unless rows come
         self._evaluators: dict[str, Evaluator] = {}
         self._windows = MovingWindows(series_id, self.tick, self.evaluator, self._alarms)
 
@@ -82,7 +83,8 @@ class SeriesReducer:
 
     def passes(self, closed: int, watermark: float) -> bool:
         """Whether windows may end although no row has come."""
-        return bool(self._windows_by_time()) and self._stop(watermark) > max(closed, self._looked)
+        stop = self._stop(watermark)
+        return bool(self._windows_by_time()) and stop > closed and (closed, stop) != self._looked
 
     def _stop(self, watermark: float) -> int:
         """Ticks below it take no more rows that are on time."""
@@ -100,7 +102,7 @@ class SeriesReducer:
             upto = max(row.closed, parts[-1].tick + 1 if more else stop)
             closing = self._plan(connection, row, parts, upto, watermark)
         if not parts and not closing.results:
-            self._looked = stop
+            self._looked = row.closed, stop
             return False
         try:
             self._commit(lease, row, closing, upto, hooks, watermark)
@@ -241,22 +243,7 @@ class SeriesReducer:
             start, end = span.first * self.tick, span.stop * self.tick
             found = self.evaluator(segment).result(span, TICKS, start, end, 0)
             closing.results.append(self._stored(segment, TICKS, start, end, 0, found.n, found.status, body_of(found)))
-            closing.jobs += self._explain_jobs(span, segment, end)
-
-    def _explain_jobs(self, span: Span, segment: str, created: float) -> list[Job]:
-        if self.spec.explain is None:
-            return []
-        part = self.spec.components[0]
-        flags = self.evaluator(segment).component(part)
-        state = span.states.get(part.alias)
-        if not isinstance(flags, OutlierFlags) or state is None:
-            return []
-        name = self.spec.explain.explainer
-        return [
-            Job(event_id("explain", self.model, self.spec.name, name, item["id"], item["row"]), name, self.spec.name,
-                segment, item["id"], item["row"], item["batch"], created, 0)
-            for item in flags.flagged_inputs(state)
-        ]  # fmt: skip
+            closing.jobs += wanted_jobs(self.model, self.spec, self.evaluator(segment), span, end)
 
     def _commit(self, lease: Lease, row: Series, closing: Closing, upto: int, hooks: bool, watermark: float) -> None:
         with self.store.write() as connection:
@@ -273,7 +260,7 @@ class SeriesReducer:
             for segment, tick in closing.late:
                 self._revise_later(connection, segment, tick)
                 self._begin_late(connection, segment, tick, upto)
-            self._queue(connection, closing.jobs, now)
+            queue_jobs(connection, self.model, self.spec, closing.jobs, now)
             series.close_to(connection, self.id, upto, closing.late_rows)
 
     def _revise_later(self, connection: Connection, segment: str, tick: int) -> None:
@@ -289,15 +276,6 @@ class SeriesReducer:
                 start = first * self.tick, end * self.tick
                 blank = self._stored(segment, window.name, *start, results.BLANK, 0, "insufficient", {})
                 results.begin(connection, replace(blank, dirty=True, judged=False))
-
-    def _queue(self, connection: Connection, wanted: Sequence[Job], now: float) -> None:
-        """Explain jobs within the monitor's budget."""
-        explain = self.spec.explain
-        if explain is None or not wanted:
-            return
-        left = explain.at_most - jobs.made_since(connection, self.model, self.spec.name, now - explain.per)
-        for job in wanted[: max(0, left)]:
-            jobs.put(connection, self.model, replace(job, created=now))
 
     def _publish(
         self, connection: Connection, found: Sequence[StoredResult], now: float, hooks: bool, watermark: float,
@@ -367,7 +345,7 @@ class SeriesReducer:
         if not self.labelled:
             return
         with self.store.read() as connection:
-            ticks = labels.asked_recomputes(connection, self.id, self.store.now(connection) - settled, 100)
+            ticks = labels.asked_recomputes(connection, self.id, self.store.now(connection) - settled, TICKS_AT_ONCE)
         for tick in ticks:
             with self.store.write() as connection:
                 leases.check(connection, lease)
@@ -382,6 +360,7 @@ class SeriesReducer:
                 for segment in fresh:
                     self._revise_later(connection, segment, tick)
             self._windows.forget()
+            self._looked = None
 
     def quarantine(self, reason: str, lease: Lease | None = None) -> None:
         """Stop the series. Raises LeaseLost where another process holds `lease` by now: it judges for itself."""
