@@ -24,7 +24,7 @@ def ruled(spec: MonitorSpec, when: str) -> Plan:
     [
         (ACCURACY, "accuracy < 0.7 or before(accuracy, 1h) - accuracy > 0.1"),
         (DRIFT, "drifted"),
-        (DRIFT, 'p_value("x") < 0.01 or features_drifted > 1'),
+        (DRIFT, 'feature_p_value("x") < 0.01 or effect("x:missing") > 0.1 or features_drifted > 1'),
         (SHIFT, "alarm"),
     ],
 )
@@ -44,6 +44,30 @@ def test_names_that_are_there_are_taken(spec: MonitorSpec, when: str) -> None:
 def test_names_that_are_not_are_refused(spec: MonitorSpec, when: str, hint: str) -> None:
     with pytest.raises(UnknownValue, match=hint):
         bundle_of(ruled(spec, when))
+
+
+MOMENTS = monitor("stats", metric("moments"), metric("frequencies"), windows=[tumbling(10)])
+
+
+@pytest.mark.parametrize(
+    ("spec", "when", "hint"),
+    [
+        (MOMENTS, 'mean("nope") > 1', "'mean' has no value for 'nope'; allowed: x"),
+        (MOMENTS, 'mean("c") > 1', "'mean' has no value for 'c'; allowed: x"),
+        (DRIFT, 'effect("y") > 1', "'effect' has no value for 'y'; allowed: x, x:missing"),
+        (DRIFT, "effect > 1", "'effect' has a value for each column; write effect"),
+        (DRIFT, 'features_drifted("x") > 1', "'features_drifted' is one value.*; write features_drifted"),
+        (ACCURACY, 'accuracy("x") > 1', "'accuracy' is one value, not one for each column; write accuracy"),
+    ],
+)
+def test_columns_that_are_not_are_refused(spec: MonitorSpec, when: str, hint: str) -> None:
+    with pytest.raises(UnknownValue, match=hint):
+        bundle_of(ruled(spec, when))
+
+
+@pytest.mark.parametrize("when", ['mean("x") > 1', 'share("c=purple") > 0.1'])
+def test_columns_that_are_there_or_may_come_are_taken(when: str) -> None:
+    bundle_of(ruled(MOMENTS, when))
 
 
 def test_rules_over_several_monitors_are_checked_too() -> None:

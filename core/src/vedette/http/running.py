@@ -11,6 +11,7 @@ from typing import Any
 import uvicorn
 
 GRACE = 10  # seconds that requests under way may take at shutdown
+KEEP_ALIVE = 60  # seconds; taps look for a new plan every 5, which is when uvicorn would close their connections
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -30,8 +31,9 @@ def bind(host: str, port: int) -> socket.socket:
 def run(app: Any, sock: socket.socket, started: Callable[[], None]) -> None:
     """Serve until SIGTERM or SIGINT; returns when requests are answered and the application has shut down."""
     config = uvicorn.Config(
-        app, log_level="warning", timeout_graceful_shutdown=GRACE, lifespan="on", server_header=False, ws="none"
-    )
+        app, log_level="warning", timeout_graceful_shutdown=GRACE, timeout_keep_alive=KEEP_ALIVE, lifespan="on",
+        server_header=False, ws="none",
+    )  # fmt: skip
     Server(config, started).run(sockets=[sock])
 
 

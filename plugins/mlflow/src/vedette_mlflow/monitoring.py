@@ -22,7 +22,7 @@ from vedette.engine.explain.job_thread import JobThread
 from vedette.engine.run.runtime import Runtime
 from vedette.engine.service import Service
 from vedette.http.app import create_app
-from vedette.http.running import Server
+from vedette.http.running import KEEP_ALIVE, Server
 from vedette.plugins import get_registry
 from vedette.store.database import Store
 from vedette_mlflow.asking import gateway
@@ -34,7 +34,6 @@ from vedette_specs.columns import Floats
 JOB_TIME = 5.0  # seconds that an explain job under way may take at the end
 ORPHANED = GRACE + DRAIN  # seconds in which orphaned scoring processes deliver what they hold, at most
 QUIET = 6.0  # seconds without a word of any tap (each asks for its plan every 5) after which they have gone
-KEEP_ALIVE = 60  # seconds; taps look for a new plan every 5, which is when uvicorn would close their connections
 logger = logging.getLogger("vedette.mlflow")
 
 
