@@ -244,7 +244,7 @@ def test_a_metric_that_cannot_measure_the_reference_is_told_at_its_place(flats: 
     pd.read_csv("reference.csv").assign(town="Rome").to_csv("reference.csv", index=False)
     found = said("check", "monitors.yaml", "--no-costs")
     assert found.startswith(
-        "monitors.yaml:8:28: 'errors' cannot measure the reference: frequencies: column 'size' is numeric"
+        "monitors.yaml:8:28: 'errors' cannot measure the reference: entropy: column 'size' is numeric"
     )
 
 
@@ -287,3 +287,20 @@ def test_a_replay_tells_what_its_file_lacks(flats: Path) -> None:
     )
     pd.read_csv("live.csv")[:0].to_csv("none.csv", index=False)
     assert told("none.csv") == ["none.csv has no rows: there is nothing to replay"]
+
+
+def test_a_replay_tells_of_labels_that_name_no_row(flats: Path) -> None:
+    (flats / "monitors.yaml").write_text(
+        YAML.replace("TASK", "regression") + "  losses: {metrics: [mae], window: 10 rows}\n"
+    )
+    names = [f"r{i}" for i in range(30)] + [f"other{i}" for i in range(7)]
+    pd.DataFrame({"id": names, "label": 5.0}).to_csv("labels.csv", index=False)
+    rows = pd.read_csv("live.csv")
+    rows.assign(prediction=rows.pop("price")).to_csv("unlabelled.csv", index=False)
+    cli = typer.Typer()
+    cli.callback()(lambda: None)
+    replay.register(cli)
+    done = CliRunner().invoke(cli, ["replay", "monitors.yaml", "unlabelled.csv", "--labels", "labels.csv", "--json"])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["notes"] == ["labels.csv: 7 of 37 labels name no row of unlabelled.csv"]
+    assert "note: labels.csv: 7 of 37" in done.stderr

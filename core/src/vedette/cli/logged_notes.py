@@ -35,6 +35,12 @@ def notes_of(data: Path, rows: Batch, labelled: bool, plan: Plan, registry: Regi
     ]
 
 
+def unmatched_notes(labels: Path | None, data: Path, count: int, counters: Mapping[str, float]) -> list[str]:
+    """count: of the labels in the file."""
+    lost = int(counters.get("labels_pending", 0) + counters.get("labels_unmatched", 0))
+    return [f"{labels}: {min(lost, count)} of {count} labels name no row of {data}"] if labels and lost else []
+
+
 def tell(notes: Iterable[str]) -> None:
     for note in notes:
         typer.secho(f"note: {note}", err=True, fg="yellow")

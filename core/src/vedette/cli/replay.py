@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vedette.cli.logged_notes import notes_of, tell
+from vedette.cli.logged_notes import notes_of, tell, unmatched_notes
 from vedette.cli.replay_tables import alerts_table, by_time, results_table
 
 if TYPE_CHECKING:
@@ -64,6 +64,9 @@ def replay(
             bundle, registry, rows, items, store=store, as_served=as_served, sinks=sinks,
             progress=lambda n: bar.advance(task, n),
         )  # fmt: skip
+    lost = unmatched_notes(labels, data, len(items), service.counters())
+    tell(lost)
+    notes += lost
     if as_json:
         found = service.results(limit=1_000_000)
         body = {"results": list(found), "alerts": by_time(service.alerts()), "monitors": service.monitors()}
