@@ -157,3 +157,10 @@ def test_a_history_that_is_too_short_says_what_it_supports(budget: str, message:
         history.check(parse_budget(budget))
     for enough in ("1 per 10d", "3 per 30d", "1 per 1000 rows", "1 per 99999 windows"):
         history.check(parse_budget(enough))
+
+
+def test_histories_of_minutes_and_of_no_length_say_so() -> None:
+    with pytest.raises(TooShort, match=r"history of 5 min is too short .*1 per 5 min at the rarest, so 1 h of it"):
+        History(0.0, 300.0, 1000).check(parse_budget("1 per 1h"))
+    with pytest.raises(TooShort, match=r"no length: 1 rows at one time; '1 per 1m' needs more"):
+        History(7.0, 7.0, 1).check(parse_budget("1 per 1m"))

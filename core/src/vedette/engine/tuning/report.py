@@ -35,6 +35,8 @@ class History:
 
     def check(self, budget: Budget) -> None:
         """Raises TooShort where fewer than one alarm is expected in it. Windows are counted rule by rule."""
+        if budget.seconds is not None and self.seconds <= 0.0:
+            raise TooShort(f"the history has no length: {self.rows} rows at one time; {_shown(budget)} needs more")
         if budget.seconds is not None and budget.count * self.seconds < budget.seconds:
             raise TooShort(
                 f"the history of {_days(self.seconds)} is too short for {_shown(budget)}: it supports 1 per "
@@ -121,6 +123,8 @@ def _why_not(
         return "the detector has a budget of its own: 'false_alarms'"
     if rule.name not in recorder.rules:
         return "not one comparison of values with < or >"
+    if allowed is None and not evaluations:
+        return "it was never evaluated: no window had its values"
     if allowed is None:
         return f"too short: {evaluations} evaluations support 1 per {max(evaluations, 1)} windows at the rarest"
     return "" if recorder.series(rule.name) else "its value was never known"
@@ -150,6 +154,8 @@ def _hold(key: str, count: int, seconds: float) -> dict[str, Any]:
 
 
 def _days(seconds: float) -> str:
+    if seconds < 3600.0:
+        return f"{seconds / 60:.3g} min"
     if seconds < DAY:
         return f"{seconds / 3600:.3g} h"
     return f"{seconds / DAY:.3g} days"
