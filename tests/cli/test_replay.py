@@ -141,3 +141,11 @@ def test_the_json_is_sorted_too(vedette, logged: Path) -> None:
     times = [alert["time"] for alert in json.loads(done.stdout)["alerts"]]
     assert len(times) >= 3
     assert times == sorted(times)
+
+
+def test_what_is_insufficient_is_named_in_full() -> None:
+    names = ["roc_auc", "log_loss", "average_precision"]
+    row = result("performance", accuracy=0.9) | {"details": {"insufficient": names}}
+    assert any(
+        "insufficient: roc_auc, log_loss, average_precision" in line for line in drawn(results_table([row], 100))
+    )

@@ -35,9 +35,9 @@ def results_table(rows: Iterable[Mapping[str, Any]], width: int) -> Table:
     for names, row in latest.items():
         facts = LabelFacts.of(row)
         labels = [] if facts is None else str(facts).split(", ")
-        told = [shown_time(row["end"]), f"{row['n']} rows", row["status"], *reasons_of(row["details"]), *labels]
-        until = "\n".join(told)
-        table.add_row(*map(_plain, ("\n".join(filter(None, names)), until, "\n".join(value_lines(row["values"])))))
+        until = [shown_time(row["end"]), f"{row['n']} rows", row["status"], *labels]
+        values = [*value_lines(row["values"]), *reasons_of(row["details"])]  # where there is room for names
+        table.add_row(*map(_plain, map("\n".join, (filter(None, names), until, values))))
     return table
 
 
