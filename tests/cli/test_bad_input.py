@@ -12,6 +12,7 @@ import typer
 from typer.testing import CliRunner
 
 from vedette.cli import check, labels, replay, status
+from vedette.cli.label_files import reading
 
 YAML = """\
 version: 1
@@ -123,6 +124,10 @@ def test_a_class_that_there_is_not(flats: Path) -> None:
     Path("labels.csv").write_text("id,label\nr0,dear\nr1,daer\n")
     found = said("replay", "monitors.yaml", "live.csv", "--labels", "labels.csv")
     assert found == "labels.csv: column 'label': row 2 holds 'daer', which is no class; allowed: cheap, dear"
+    found = said("labels", "monitors.yaml", "labels.csv")
+    assert (
+        found == "labels.csv: column 'label': row 2: 'daer' is not a class; allowed: cheap, dear (0 labels are stored)"
+    )
 
 
 @pytest.mark.parametrize(
@@ -134,6 +139,11 @@ def test_a_class_that_there_is_not(flats: Path) -> None:
         ("id,label,row\nr0,1,first\n", "labels.csv: column 'row': row 1 holds 'first'; allowed: whole numbers"),
         ("id,label,row\nr0,1,0\nr1,1,1.5\n", "labels.csv: column 'row': row 2 holds '1.5'; allowed: whole numbers"),
         ("id,label,time\nr0,1,1700000000000\n", "labels.csv: column 'time': row 1 holds '1700000000000'; allowed"),
+        (
+            "id,label,time\nr0,1,5\nr1,1,1700000000000\n",
+            "labels.csv: column 'time': row 2 holds '1700000000000'; allowed: seconds since the epoch or ISO 8601, "
+            "from 1970 to 2200; are these milliseconds?",
+        ),
         ("id,label,time\nr0,1,noon\n", "labels.csv: column 'time': row 1 holds 'noon'; allowed: seconds since the"),
     ],
 )
@@ -145,17 +155,21 @@ def test_columns_of_labels(flats: Path, text: str, problem: str) -> None:
 @pytest.mark.parametrize(
     ("content", "sent", "replayed"),
     [
-        (b"", "cannot be read: No columns to parse from file", "cannot be read: Empty CSV file"),
+        (
+            b"",
+            "the file is empty; its first line must name the columns: id, label, row",
+            "cannot be read: Empty CSV file",
+        ),
         (
             b"id,label\nr0,1\nr1,2,3\n",
-            "cannot be read: Expected 2 fields in line 3, saw 3",
+            "row 2 has 3 fields; expected: 2 (id, label) (0 labels are stored)",
             "Row #3: Expected 2 columns",
         ),
         (b"id,label\nr0,1\nr\xe9,2\n", "line 3 is not UTF-8: it holds the byte 0xe9", "line 3 is not UTF-8"),
         (b"id,label,\xe9\nr0,1,2\n", "line 1 is not UTF-8: it holds the byte 0xe9", "line 1 is not UTF-8"),
         (
             b'id,label\nr0,1\nr1,"2\nr2,3\n',
-            "cannot be read: EOF inside string starting at row 2",
+            "row 2 cannot be read: unexpected end of data; is a quote not closed?",
             "row 2 holds '2\\nr2",
         ),
         (b"id,label,time\nr0,1,5\nr1,2,inf\n", "row 2 holds 'inf'; allowed: seconds", "row 2 holds 'inf'; allowed"),
@@ -170,6 +184,54 @@ def test_a_labels_file_that_cannot_be_read_is_named(flats: Path, content: bytes,
     assert "labels.csv" in of_replay
     assert replayed in of_replay
     assert "\n" not in of_labels + of_replay
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("id,label\nr-1,3,4\n", "row 1 has 3 fields; expected: 2 (id, label)"),
+        ("id,label,row\nr-1,3\n", "row 1 has 2 fields; expected: 3 (id, label, row)"),
+        ("id,label\nr-1,3\n\nr-2\n", "row 2 has 1 field; expected: 2 (id, label)"),
+        ('id,label\nr-1,3\n""\n', "row 2 has 1 field; expected: 2 (id, label)"),
+    ],
+)
+def test_a_row_without_a_field_for_each_column_is_refused(flats: Path, text: str, problem: str) -> None:
+    Path("labels.csv").write_text(text)
+    assert said("labels", "monitors.yaml", "labels.csv") == f"labels.csv: {problem} (0 labels are stored)"
+
+
+def test_what_was_stored_before_a_row_that_is_too_long_is_told(flats: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vedette.cli.label_files.CHUNK", 2)
+    Path("labels.csv").write_text("id,label\nr0,1\nr1,2\nr2,3\nr3,4,5\n")
+    found = said("labels", "monitors.yaml", "labels.csv")
+    assert found == "labels.csv: row 4 has 3 fields; expected: 2 (id, label) (2 labels are stored)"
+
+
+def test_texts_of_labels_stay_as_they_are(tmp_path: Path) -> None:
+    file = tmp_path / "labels.csv"
+    file.write_bytes(b'\xef\xbb\xbfid,label,annotator\r\n007,NA,\r\n \r\n1.0,"a, ""b""\nc",""\r\n')
+    with reading(file, "id") as (total, chunks):
+        (frame,) = chunks
+    assert total is None
+    assert frame.to_numpy().tolist() == [["007", "NA", None], ["1.0", 'a, "b"\nc', None]]
+
+
+def test_a_file_that_is_one_endless_line_is_not_read_into_memory(flats: Path) -> None:
+    Path("labels.csv").write_text("id,label\nr0,1\n" + "x" * 1_500_000)
+    assert said("labels", "monitors.yaml", "labels.csv").startswith("labels.csv: line 3 is longer than 1,000,000")
+    Path("labels.csv").write_text('id,label\nr0,1\nr1,"' + "x\n" * 100_000)
+    found = said("labels", "monitors.yaml", "labels.csv")
+    assert found.startswith("labels.csv: row 2 cannot be read: field larger than field limit")
+
+
+def test_a_key_that_is_refused_is_located_by_the_name_in_the_file(flats: Path) -> None:
+    joined = (
+        YAML.replace("TASK", "regression") + "labels: {join: order}\ncapture: {attributes: {order: header.x-order}}\n"
+    )
+    (flats / "monitors.yaml").write_text(joined)
+    Path("labels.csv").write_text(f"order,label\nA,1\n{'B' * 241},2\n")
+    found = said("labels", "monitors.yaml", "labels.csv")
+    assert found.startswith("labels.csv: column 'order': row 2: 'BBB")
 
 
 def test_a_broken_parquet_file_of_labels_is_named(flats: Path) -> None:

@@ -199,7 +199,10 @@ def test_a_file_is_read_in_chunks_with_annotators_and_sent_again_adds_nothing(
     rows.loc[9, "label"] = "rich"
     rows.to_csv(folder / "chunks.csv", index=False)
     error = str(run("labels", folder / "monitors.yaml", folder / "chunks.csv", code=1).exception)
-    assert "rows 9 to 10 were not stored (8 before them are)" in error
+    assert f"{folder / 'chunks.csv'}: column 'label': row 10: 'rich' is not a class; allowed: " in error
+    assert error.endswith("(8 labels are stored)")
+    arguments = [folder / "monitors.yaml", folder / "chunks.csv", "--url", running[0].url]
+    assert str(run("labels", *arguments, code=1).exception) == error  # a server knows the place in its request only
 
 
 @pytest.mark.parametrize(
@@ -208,7 +211,7 @@ def test_a_file_is_read_in_chunks_with_annotators_and_sent_again_adds_nothing(
         ({"id": ["a"]}, "column 'label' is missing"),
         ({"label": [">50K"]}, "column 'id' is missing"),
         ({"id": ["a"], "label": [">50K"], "weight": [1]}, "column 'weight' is not known"),
-        ({"id": ["a", "b"], "label": [">50K", "rich"]}, "[1].label: 'rich' is not a class"),
+        ({"id": ["a", "b"], "label": [">50K", "rich"]}, "column 'label': row 2: 'rich' is not a class"),
         ({"id": ["a", "b"], "label": [">50K", None]}, "row 2: 'label' is empty"),
         ({"id": ["a"], "label": [">50K"], "row": [-1]}, "column 'row': row 1 holds "),
     ],

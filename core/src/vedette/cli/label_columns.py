@@ -46,7 +46,10 @@ def _times(frame: pd.DataFrame, wrong: Tell) -> Any:
     said = frame["time"]
     times = pd.Series(column_seconds(said), index=said.index)
     strange = times.isna() | (times < 0.0) | (times >= LATEST)
-    _check(frame, "time", strange & said.notna(), IN_TABLES, wrong)
+    bad = strange & said.notna()
+    first = times[bad].iloc[:1]
+    hint = "; are these milliseconds?" if ((first >= LATEST) & (first < np.inf)).any() else ""
+    _check(frame, "time", bad, IN_TABLES + hint, wrong)
     return times
 
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vedette.cli.label_csv import BadRow, csv_frames, csv_rows
 from vedette.config.files import existing, not_utf8
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 CHUNK = 10_000
 COLUMNS = ("id", "label", "row", "annotator", "time")
+KEY = "key"
 
 
 class BadLabels(ValueError):
@@ -36,16 +38,15 @@ def reading(file: Path, join: str) -> Iterator[tuple[int | None, Iterable[pd.Dat
             batches = table.iter_batches(CHUNK, columns=[name for name in names if name in allowed])
             yield table.metadata.num_rows, _chunks(file, (batch.to_pandas() for batch in batches), join)
     elif file.suffix == ".csv":
-        import pandas as pd
-
-        with _readable(file):
-            head = pd.read_csv(file, header=None, nrows=1, dtype=str).iloc[0].astype(str).tolist()
-        _check_columns(file, head, allowed)
-        # a class may well be called NA: only an empty cell is a missing label
-        with _readable(file):
-            chunks = pd.read_csv(file, dtype=str, chunksize=CHUNK, keep_default_na=False, na_values=[""])
-        with chunks:
-            yield None, _chunks(file, chunks, join)
+        with csv_rows(file) as rows:
+            with _readable(file):
+                names = next(rows, None)
+            if names is None:
+                raise BadLabels(
+                    f"{file}: the file is empty; its first line must name the columns: {', '.join(allowed)}"
+                )
+            _check_columns(file, names, allowed)
+            yield None, _chunks(file, csv_frames(names, rows, CHUNK), join)
     else:
         raise BadLabels(f"{file}: {file.suffix or 'no ending'!r} is not known; allowed: .parquet, .csv")
 
@@ -60,11 +61,11 @@ def _readable(file: Path, before: int | None = None) -> Iterator[None]:
         yield
     except UnicodeDecodeError as error:
         raise BadLabels(f"{file}: {not_utf8(file) or error}{stored}") from error
-    except (ValueError, OSError, pa.ArrowException) as error:  # pandas' own errors are ValueErrors
+    except BadRow as error:
+        raise BadLabels(f"{file}: {error}{stored}") from error
+    except (ValueError, OSError, pa.ArrowException) as error:
         said = getattr(error, "strerror", None) or (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise BadLabels(
-            f"{file}: cannot be read: {said.removeprefix('Error tokenizing data. C error: ')}{stored}"
-        ) from error
+        raise BadLabels(f"{file}: cannot be read: {said}{stored}") from error
 
 
 def _chunks(file: Path, frames: Iterable[pd.DataFrame], join: str) -> Iterator[pd.DataFrame]:
@@ -90,7 +91,11 @@ def _check_columns(file: Path, names: Sequence[str], allowed: Sequence[str]) -> 
 
 
 def _named(frame: pd.DataFrame, join: str) -> pd.DataFrame:
-    """With the key of `labels.join` as `id`."""
+    """With the key of `labels.join` as `id`; attrs[KEY] is what the file calls it, for messages."""
     if join == "id" or join not in frame:
         return frame
-    return frame.drop(columns=join) if "id" in frame else frame.rename(columns={join: "id"})
+    if "id" in frame:
+        return frame.drop(columns=join)
+    named = frame.rename(columns={join: "id"})
+    named.attrs[KEY] = join
+    return named

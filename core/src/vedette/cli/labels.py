@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vedette.cli.label_files import BadLabels, reading
+from vedette.cli.label_files import KEY, BadLabels, reading
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +30,7 @@ Examples:
     VEDETTE_TOKEN=... vedette labels monitors.yaml labels.csv --url http://127.0.0.1:8200
 """
 SHOWN = 5
+ITEM = re.compile(r"(?:^| answered 400: )\[(?P<position>\d+)\](?:\.(?P<name>\w+))?: (?P<reason>.*)", re.DOTALL)
 Send = Callable[[Sequence[Mapping[str, Any]]], int]
 
 
@@ -57,7 +59,7 @@ def labels(
         for frame in chunks:
             items = _items(file, frame, read, plan)
             _note_rows(last_rows, items)
-            stored += _send(send, items, read)
+            stored += _send(send, file, frame, items, read)
             read += len(frame)
             bar.update(task, completed=read)
     known = f" ({read - stored:,} were known)" if stored < read else ""
@@ -120,14 +122,31 @@ def sender(plan: Plan, url: str | None, token: str | None) -> Iterator[Send]:
         store.close()
 
 
-def _send(send: Send, items: Sequence[Mapping[str, Any]], before: int) -> int:
+def _send(send: Send, file: Path, frame: pd.DataFrame, items: Sequence[Mapping[str, Any]], before: int) -> int:
     from vedette.engine.service import BadRequest
 
     try:
         return send(items)
     except (BadRequest, OSError) as error:
-        place = f"rows {before + 1} to {before + len(items)} were not stored ({before:,} before them are)"
-        raise BadLabels(f"{place}: {error}") from error
+        key = str(frame.attrs.get(KEY, "id"))
+        raise BadLabels(_located(file, key, before, error) or _unlocated(len(items), before, error)) from error
+
+
+def _located(file: Path, key: str, before: int, error: Exception) -> str | None:
+    """What is refused, by column and row of the file: the service, here or behind --url, knows its place in a request.
+
+    None where the error is about no item. key: what the file calls its ids.
+    """
+    found = ITEM.search(str(error))
+    if found is None:
+        return None
+    column = "" if found["name"] is None else f"column {key if found['name'] == 'id' else found['name']!r}: "
+    place = f"{file}: {column}row {before + int(found['position']) + 1}: {found['reason']}"
+    return f"{place} ({before:,} labels are stored)"
+
+
+def _unlocated(n: int, before: int, error: Exception) -> str:
+    return f"rows {before + 1} to {before + n} were not stored ({before:,} before them are): {error}"
 
 
 def _id(value: Any) -> str:
