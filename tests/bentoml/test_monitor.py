@@ -206,6 +206,7 @@ def test_rows_and_labels_go_to_monitors_elsewhere(remote: tuple[str, Service]) -
     ("options", "message"),
     [
         ({}, "give exactly one of `config` and `url`"),
+        ({"url": "notaurl"}, "monitoring.options: url: 'notaurl' is no address; allowed: http://"),
         ({"config": "a.yaml", "url": "http://x"}, "give exactly one of `config` and `url`"),
         ({"confg": "a.yaml"}, r"unknown \['confg'\]; allowed: config, url, token"),
         ({"url": "ftp://x"}, "is no address"),

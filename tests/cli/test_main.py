@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from importlib.metadata import version
 
 import pytest
+import typer
+from typer.core import TyperGroup
 
-from vedette.cli import COMMANDS, exit_code
+from vedette.cli import COMMANDS, exit_code, make_cli
 from vedette.plugins import BrokenComponent, MissingExtra, UnknownComponent
 
 BOOM = """
@@ -27,6 +30,26 @@ def test_help_lists_the_commands(vedette) -> None:
     assert done.returncode == 0
     for module in COMMANDS:
         assert module.rpartition(".")[2].replace("_", "-") in done.stdout
+
+
+def commands_of(group: TyperGroup, path: str = "vedette") -> dict[str, str]:
+    """All commands below a group, those of plugins too, by what is typed."""
+    found: dict[str, str] = {}
+    for name, command in group.commands.items():
+        typed = f"{path} {name}"
+        found |= commands_of(command, typed) if isinstance(command, TyperGroup) else {typed: command.help or ""}
+    return found
+
+
+def test_the_help_of_every_command_has_an_example() -> None:
+    root = typer.main.get_command(make_cli())
+    assert isinstance(root, TyperGroup)
+    found = commands_of(root)
+    assert {"vedette check", "vedette mlflow log", "vedette deploy"} <= set(found)
+    lacking = [
+        typed for typed, text in found.items() if not re.search(rf"\nExamples?:\n\n    (\w+=\S+ )?{typed} ?", text)
+    ]
+    assert lacking == []
 
 
 def test_version(vedette) -> None:

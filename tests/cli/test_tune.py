@@ -184,5 +184,8 @@ def test_a_part_of_the_history(folder: Path, tuned: dict[str, Any], changed: str
     assert after["history"]["start"] >= 1.7e9 + 86_400
     none = run(folder, "--false-alarms", "1 per 2d", "--since", "2030-01-01", code=2)
     assert "no row is between --since and --until; there are rows from 2023-11-14 22:00:00" in str(none.exception)
+    turned = run(folder, "--false-alarms", "1 per 2d", "--since", "2023-11-20", "--until", "2023-11-16", code=2)
+    said = "--since: '2023-11-20' is after --until, '2023-11-16': they are the wrong way round"
+    assert said in str(turned.exception)
     odd = run(folder, "--false-alarms", "1 per 2d", "--since", "noon", code=2)
     assert "--since: 'noon' is no time; allowed: seconds since the epoch, or ISO 8601" in str(odd.exception)

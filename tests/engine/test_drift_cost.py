@@ -185,16 +185,18 @@ def _window(start: float, end: float) -> StoredResult:
     return StoredResult(1, "m", "drift", "w", "", start, end, 0, 1, "ok", {})
 
 
-@pytest.mark.parametrize("value", ["drift", "drift.p_value < 0.1", "p_value"])
-def test_what_is_no_value_is_refused(value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("option", ["--drift", "--loss"])
+@pytest.mark.parametrize("value", ["drift", "drift.p_value < 0.1", "p_value", "", "drift."])
+def test_what_is_no_value_is_refused(option: str, value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     pd.DataFrame({"x": np.arange(50.0), "label": ["n", "y"] * 25}).to_csv("reference.csv")
     Path("monitors.yaml").write_text(YAML)
     with Session("monitors.yaml", event_time=True):
         pass
-    done = CliRunner().invoke(
-        make_cli(), ["drift-cost", "monitors.yaml", "--drift", value, "--loss", "performance.accuracy"]
-    )
+    given = {"--drift": "drift.p_value", "--loss": "performance.accuracy", option: value}
+    words = [word for pair in given.items() for word in pair]
+    done = CliRunner().invoke(make_cli(), ["drift-cost", "monitors.yaml", *words])
+    assert str(done.exception).startswith(f"{option}: {value!r} is no value of a monitor")
     assert "write monitor.value" in str(done.exception)
 
 
@@ -206,4 +208,4 @@ def test_a_monitor_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest
         pass
     ask = ["drift-cost", "monitors.yaml", "--drift", "drft.p_value", "--loss", "performance.accuracy"]
     done = CliRunner().invoke(make_cli(), ask)
-    assert "there is no monitor 'drft' with windows; did you mean 'drift'?" in str(done.exception)
+    assert "--drift: there is no monitor 'drft' with windows; did you mean 'drift'?" in str(done.exception)

@@ -105,7 +105,10 @@ def test_the_command_works_on_the_store_and_on_a_server(firing: tuple[Site, Path
 def test_the_command_says_what_is_missing(firing: tuple[Site, Path]) -> None:
     _, config = firing
     assert "exactly one of" in run("silence", config, code=2).output
-    assert "needs --for and --reason" in run("silence", config, "--rule", "drift", code=2).output
+    rule = ("--rule", "drift")
+    assert "--rule needs --for and --reason" in run("silence", config, *rule, code=2).output
+    assert "--rule needs --reason" in run("silence", config, *rule, "--for", "1h", code=2).output
+    assert "--rule needs --for " in run("silence", config, *rule, "--reason", "x", code=2).output
     wrong = run("silence", config, "--rule", "drifts", "--for", "1h", "--reason", "x", code=2)
     assert "did you mean 'drift'" in str(wrong.exception)
 

@@ -87,6 +87,7 @@ def test_explain_jobs_are_listed(lively: Site) -> None:
         ("/api/results?since=yesterday", 422, "since"),
         ("/api/results?until=nan", 422, "until"),
         ("/api/results?until=inf", 422, "until"),
+        ("/api/results?since=2026-01-02&until=2026-01-01", 422, "since"),
         (f"/api/results?segment={'x' * 300}", 422, "segment"),
         ("/api/alerts?live=perhaps", 422, "live"),
         ("/api/alerts?since=2020-13-01", 422, "since"),
@@ -94,6 +95,13 @@ def test_explain_jobs_are_listed(lively: Site) -> None:
         ("/api/predictions/%F0%9F%90%8E", 404, "id"),
         (f"/api/predictions/{'x' * 300}", 422, "id"),
         ("/api/explanations?limit=-1", 422, "limit"),
+        ("/api/results?mointor=quality", 422, "mointor"),
+        ("/api/results?monitor=drift&windw=x", 422, "windw"),
+        ("/api/alerts?until=2026-01-01", 422, "until"),
+        ("/api/status?limit=1", 422, "limit"),
+        ("/api/predictions/nothing?limit=1", 422, "limit"),
+        ("/api/silences?ovr=true", 422, "ovr"),
+        (f"/api/results?{'x' * 80}=1", 422, "x" * 80),
         ("/nowhere", 404, None),
         ("/feedback", 405, None),
     ],
@@ -106,6 +114,19 @@ def test_wrong_questions_are_told_what_is_wrong(served: Site, path: str, status:
     assert set(body) == ({"error", "field"} if field else {"error"})
     assert body.get("field") == field
     assert len(reply.text) < 700
+
+
+def test_a_parameter_that_there_is_not_is_told_with_what_there_is(served: Site) -> None:
+    wrong = served.client.get("/api/results?mointor=quality").json()
+    assert wrong["error"] == "mointor: there is no such query parameter; did you mean 'monitor'?"
+    assert "; allowed: limit, monitor, segment, since, until, window" in served.client.get("/api/results?q=1").text
+    assert "; this takes none" in served.client.get("/api/status?q=1").text
+    assert served.client.post("/api/silences?q=1", json={}).status_code == 422
+
+
+@pytest.mark.parametrize("path", ["/?utm_source=mail", "/metrics?format=text"])
+def test_browsers_and_scrapers_may_add_parameters(served: Site, path: str) -> None:
+    assert served.client.get(path).status_code == 200
 
 
 def test_the_unknown_monitor_is_told_which_there_are(served: Site) -> None:

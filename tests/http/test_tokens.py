@@ -123,3 +123,9 @@ def test_no_answer_holds_a_token(guarded: Site) -> None:
     headers = {"Authorization": "Bearer all-0123456789"}
     for path in ("/", "/api/monitors", "/api/status", "/api/tap", "/metrics", "/openapi.json"):
         assert "0123456789" not in guarded.client.get(path, headers=headers).text
+
+
+def test_strangers_hear_of_their_token_before_their_query(guarded: Site) -> None:
+    assert guarded.client.get("/api/results?mointor=drift").status_code == 401
+    headers = {"Authorization": "Bearer reader-0123456789"}
+    assert guarded.client.get("/api/results?mointor=drift", headers=headers).status_code == 422

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from mlflow.exceptions import MlflowException
 from tests.mlflow.conftest import MODEL, Here
 from tests.mlflow.servers import COMMAND, START, Registry, Server, until
 
@@ -58,7 +59,10 @@ def test_a_bundle_that_is_logged_is_served_with_its_model(registry: Registry, tm
         (["-m", "models:/tumours@a/b"], "models:/<name>@<alias>"),
         (["-m", MODEL], f"vedette mlflow log -m {MODEL}"),
         (["-m", MODEL, "--token", "x"], "--monitors-url"),
-        (["-m", MODEL, "--monitors-url", "monitors:8200"], "http://host[:port]"),
+        (
+            ["-m", MODEL, "--monitors-url", "notaurl"],
+            "--monitors-url: 'notaurl' is no address; allowed: http://host[:port]",
+        ),
         (["-m", MODEL, "-c", "absent.yaml"], "absent.yaml"),
         (["-m", MODEL, "--host", "0.0.0.0", "-c", "YAML"], "server.tokens"),
         (["-m", MODEL, "-c", "YAML", "-c", "REFRESH"], "model: 'refresh' is not supported yet"),
@@ -74,6 +78,36 @@ def test_what_cannot_be_served_is_said_before_anything_runs(
     code, text = here("mlflow", "serve", "--port", "0", *(files.get(item, item) for item in arguments))
     assert code in (1, 2), text
     assert said in text
+
+
+@pytest.mark.parametrize("command", ["log", "serve"])
+@pytest.mark.parametrize(
+    "uri", ["models:/nope@champion", "models:/nope/1", "models:/tumours/99", "models:/m-0123456789abcdef", "tumours"]
+)
+def test_a_model_that_is_not_there_is_bad_input(
+    registry: Registry, here: Here, tmp_path: Path, command: str, uri: str
+) -> None:
+    port = ["--port", "0"] if command == "serve" else []
+    code, text = here("mlflow", command, "-m", uri, "-c", str(registry.yaml(tmp_path)), *port)
+    assert code == 2, text
+    assert f"-m: {uri!r}: " in text
+    assert "allowed: models:/<name>@<alias>, models:/<name>/<version>" in text
+
+
+def test_an_alias_that_is_not_there_is_told_with_the_option(registry: Registry, here: Here, tmp_path: Path) -> None:
+    code, text = here("mlflow", "log", "-m", "models:/tumours@chmpion", "-c", str(registry.yaml(tmp_path)))
+    assert code == 2, text
+    assert text.startswith("-m: 'models:/tumours@chmpion': ")
+    assert "did you mean 'champion'?" in text
+
+
+def test_a_registry_that_fails_is_not_bad_input(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    def down(*_: object) -> None:
+        raise MlflowException("the registry is down")
+
+    monkeypatch.setattr("mlflow.MlflowClient.get_model_version", down)
+    with pytest.raises(MlflowException, match="the registry is down"):
+        resolve("models:/tumours/1")
 
 
 @pytest.mark.parametrize(

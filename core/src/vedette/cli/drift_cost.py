@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from vedette.config.plan import Plan
     from vedette.engine.drift_cost import DriftCost
 
 HELP = """Relate a drift value to what labels showed of the same windows: a monotone map, with a band for a new window.
@@ -46,6 +47,8 @@ def drift_cost(
     from vedette.engine.drift_cost import fit_drift_cost, paired_windows, read_pairs
 
     plan = load_plan([config]).plan
+    _check_value("--drift", drift, plan)
+    _check_value("--loss", loss, plan)
     store = open_store(plan.store)
     if store is None:
         raise FileNotFoundError(f"store: there is no store at {plan.store}: nothing was served or replayed into it")
@@ -67,6 +70,16 @@ def drift_cost(
         )
         return
     _print(found, rows, drift, loss, windows)
+
+
+def _check_value(option: str, text: str, plan: Plan) -> None:
+    """ValueError that names the option, before anything is read."""
+    from vedette.engine.drift_cost import named
+
+    try:
+        named(text, plan)
+    except ValueError as error:
+        raise ValueError(f"{option}: {error}") from error
 
 
 def _print(found: DriftCost, rows: list[dict[str, Any]], drift: str, loss: str, windows: tuple[str, str]) -> None:

@@ -11,6 +11,12 @@ from typing import Annotated, Literal
 
 import typer
 
+HELP = """Write a plugin package with one component, whose tests pass.
+
+Example:
+
+    vedette new-plugin acme-monitors --kind metric --path plugins
+"""
 Kind = Literal["metric", "drift", "change", "outlier", "explainer", "preprocessor", "sink"]
 HOOKS: dict[Kind, str] = {
     "metric": "metrics",
@@ -140,7 +146,7 @@ def test_registered() -> None:
 
 
 def register(cli: typer.Typer) -> None:
-    cli.command("new-plugin", help="Write a plugin package with one component, whose tests pass.")(new_plugin)
+    cli.command("new-plugin", help=HELP)(new_plugin)
 
 
 def new_plugin(

@@ -11,6 +11,14 @@ import typer
 from vedette.plugins import MissingExtra, PluginError, PluginFailure, Registered, Registry
 from vedette.plugins.importing import missing_packages
 
+HELP = """List components and the packages that bring them; exit 1 when one is broken.
+
+Examples:
+
+    vedette plugins
+
+    vedette plugins --no-load --json
+"""
 NOT_LOADED = "not loaded"
 
 
@@ -39,7 +47,7 @@ class Row:
 
 
 def register(cli: typer.Typer) -> None:
-    cli.command("plugins", help="List components and the packages that bring them; exit 1 when one is broken.")(plugins)
+    cli.command("plugins", help=HELP)(plugins)
 
 
 def plugins(

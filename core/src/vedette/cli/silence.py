@@ -60,8 +60,9 @@ def silence(
 
     if sum((show, end is not None, rule is not None)) != 1:
         raise typer.BadParameter("give exactly one of --rule, --list and --end")
-    if rule is not None and (how_long is None or reason is None):
-        raise typer.BadParameter("--rule needs --for and --reason")
+    missing = [name for name, value in (("--for", how_long), ("--reason", reason)) if value is None]
+    if rule is not None and missing:
+        raise typer.BadParameter(f"--rule needs {' and '.join(missing)}")
     plan = load_plan([config]).plan
     with kept(plan, url, token) as where:
         if rule is not None:

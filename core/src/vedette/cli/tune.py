@@ -94,6 +94,8 @@ def tune(
 def _between(rows: Batch, data: Path, since: str | None, until: str | None) -> Batch:
     """The rows of a part of the history; ValueError where there are none."""
     begin, end = _time("--since", since), _time("--until", until)
+    if begin is not None and end is not None and begin > end:
+        raise ValueError(f"--since: {since!r} is after --until, {until!r}: they are the wrong way round")
     if not len(rows) or rows.times is None:
         raise ValueError(f"{data}: it has no rows")
     first, last = (shown_time(float(time)) for time in (rows.times.min(), rows.times.max()))

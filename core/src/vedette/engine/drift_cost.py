@@ -19,6 +19,7 @@ from vedette.store.results import StoredResult
 from vedette_specs import Floats
 
 FEWEST = 10  # pairs of windows that a map is made of
+FORM = 'write monitor.value, as in drift.statistic("age")'
 MOST = 2000  # the latest pairs: each is left out once
 
 
@@ -85,7 +86,7 @@ def read_pairs(connection: Connection, plan: Plan, drift: str, loss: str) -> tup
     drift, loss: as in rules, `drift.statistic("age")`.  Raises ValueError where one is no such name or has no value,
     and where there are too few windows.
     """
-    one, other = _named(drift, plan), _named(loss, plan)
+    one, other = named(drift, plan), named(loss, plan)
     windows = _shared(plan, one, other)
     first, second = (_known(connection, plan, name, w) for name, w in zip((one, other), windows, strict=True))
     ends = np.array([result.end for result, _ in first])
@@ -106,7 +107,7 @@ def read_pairs(connection: Connection, plan: Plan, drift: str, loss: str) -> tup
 
 def paired_windows(plan: Plan, drift: str, loss: str) -> tuple[str, str]:
     """Names of the windows whose values are related: the first that both monitors have, else the first of each."""
-    return _shared(plan, _named(drift, plan), _named(loss, plan))
+    return _shared(plan, named(drift, plan), named(loss, plan))
 
 
 def _shared(plan: Plan, one: Value, other: Value) -> tuple[str, str]:
@@ -124,10 +125,14 @@ def apart(pairs: Sequence[tuple[Known, Known]]) -> list[tuple[Known, Known]]:
     return kept[::-1]
 
 
-def _named(text: str, plan: Plan) -> Value:
-    root = rules.parse(text).root
+def named(text: str, plan: Plan) -> Value:
+    """The value of a monitor that `text` writes; ValueError for what is none."""
+    try:
+        root = rules.parse(text).root
+    except rules.RuleError as error:
+        raise ValueError(f"{text!r} is no value of a monitor ({error}); {FORM}") from error
     if not isinstance(root, Value) or len(root.path) != 2:
-        raise ValueError(f'{text!r} is no value of a monitor; write monitor.value, as in drift.statistic("age")')
+        raise ValueError(f"{text!r} is no value of a monitor; {FORM}")
     known = [monitor.name for monitor in plan.monitors if monitor.windows]
     if root.path[0] not in known:
         raise ValueError(f"there is no monitor {root.path[0]!r} with windows{did_you_mean(root.path[0], known)}")

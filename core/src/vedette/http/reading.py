@@ -33,8 +33,10 @@ def results(
     since: Time = None, until: Time = None, limit: Limit = 1000,
 ) -> Response:  # fmt: skip
     """Results by the end of their windows, oldest first."""
-    times = {"since": read_time("since", since), "until": read_time("until", until)}
-    return Json(list(state.service.results(monitor, window, segment, limit=limit, **times)))
+    begin, end = read_time("since", since), read_time("until", until)
+    if begin is not None and end is not None and begin > end:
+        raise HttpError(422, f"since: {since!r} is after until, {until!r}: they are the wrong way round", "since")
+    return Json(list(state.service.results(monitor, window, segment, since=begin, until=end, limit=limit)))
 
 
 @router.get("/api/alerts", response_model=list[out.AlertOut])

@@ -18,6 +18,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from vedette.http.errors import HttpError
+from vedette.http.queries import check_query
 
 Scope = Literal["read", "write", "explain"]
 _documented = HTTPBearer(auto_error=False, description="A token of `server.tokens` in monitors.yaml")
@@ -55,12 +56,16 @@ class Tokens:
 
 
 def needs(scope: Scope) -> Callable[..., Awaitable[None]]:
-    """A dependency that lets a request pass whose token has the scope."""
+    """A dependency that lets a request pass whose token has the scope, and whose query is one that the route knows.
+
+    Every route has this one, and strangers hear of their token first.
+    """
 
     async def check(
         request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Depends(_documented)] = None
     ) -> None:
         request.app.state.vedette.tokens.check(request, scope)
+        check_query(request)
 
     return check
 

@@ -132,7 +132,10 @@ class VedetteMonitor(Recorder):
 
             token = options.get("token")
             token = None if token is None else expand_text(str(token), os.environ)
-            tap = Tap(HttpTransport(str(url), token))
+            try:
+                tap = Tap(HttpTransport(str(url), token))
+            except ValueError as error:
+                raise ValueError(f"monitoring.options: url: {error}") from error
             self.labels = Labels.over_http(str(url), token, partial(tap.count, "dropped_labels"))
         else:
             monitors = LocalMonitors(config)

@@ -31,6 +31,8 @@ Examples:
 """
 LOG = """Fit the monitors and log their bundle onto the model, from where `vedette mlflow serve` takes it.
 
+Example:
+
     vedette mlflow log -m models:/income@champion -c monitors.yaml
 """
 ModelUri = Annotated[str, typer.Option("-m", "--model-uri", help="models:/name@alias, models:/name/3, models:/m-...")]
@@ -92,13 +94,13 @@ def log(
     import tempfile
 
     from vedette_mlflow.bundles import log_bundle
-    from vedette_mlflow.models import download, resolve
+    from vedette_mlflow.models import of_option
     from vedette_mlflow.serving import build
 
     _check_mlflow()
-    resolved = resolve(model_uri)
     with tempfile.TemporaryDirectory(prefix="vedette-mlflow-") as folder:
-        bundle = build(config, download(resolved, Path(folder)))
+        resolved, path = of_option(model_uri, Path(folder))
+        bundle = build(config, path)
     where = log_bundle(resolved, bundle)
     typer.echo(bundle.digest)
     typer.echo(f"logged: {where}", err=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,11 @@ from vedette_specs import FoundModel
 from vedette_specs.schema import Kind
 
 SCHEMES = ("models:/", "runs:/")
-FORMS = "models:/<name>@<alias>, models:/<name>/<version>, models:/<name>/latest, models:/m-<id>, runs:/<run>/<path>"
+FORMS = (
+    "models:/<name>@<alias>, models:/<name>/<version>, models:/<name>/latest, models:/m-<id>, runs:/<run>/<path>, "
+    "or a model's folder"
+)
+NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND")  # any other code is MLflow's failure
 MODEL_ID = re.compile(r"models:/(m-[0-9a-f]+)/?")
 NAMED = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>[^/@]+))/?")
 _NUMBERS = ("boolean", "integer", "long", "float", "double")
@@ -36,8 +41,37 @@ class Resolved:
     model_id: str | None
 
 
+def of_option(uri: str, folder: Path) -> tuple[Resolved, Path]:
+    """The model that `-m` names, and its files in a folder of its own; BadModel names the option."""
+    try:
+        resolved = resolve(uri)
+        return resolved, download(resolved, folder)
+    except BadModel as error:
+        raise BadModel(f"-m: {error}") from error
+
+
 def resolve(uri: str) -> Resolved:
-    """What a URI means now; raises BadModel, or what MLflow raises."""
+    """What a URI means now; raises BadModel, or what MLflow raises where it fails itself."""
+    with _sought(uri):
+        return _resolved(uri)
+
+
+@contextmanager
+def _sought(uri: str) -> Iterator[None]:
+    """BadModel where MLflow says that there is no such model."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        if error.error_code not in NOT_THERE:
+            raise
+        raise BadModel(f"{uri!r}: {error.message}; allowed: {FORMS}") from error
+    except FileNotFoundError as error:
+        raise BadModel(f"{uri!r}: there is no such file or folder; allowed: {FORMS}") from error
+
+
+def _resolved(uri: str) -> Resolved:
     if found := MODEL_ID.fullmatch(uri):
         return Resolved(f"models:/{found[1]}", found[1], found[1])
     if uri.startswith("models:/"):
@@ -59,7 +93,8 @@ def download(resolved: Resolved, folder: Path) -> Path:
     """The whole model in a folder of its own."""
     from mlflow.artifacts import download_artifacts
 
-    return Path(download_artifacts(artifact_uri=resolved.uri, dst_path=str(folder)))
+    with _sought(resolved.uri):
+        return Path(download_artifacts(artifact_uri=resolved.uri, dst_path=str(folder)))
 
 
 def features_of(signature: Any) -> Mapping[str, Kind] | None:

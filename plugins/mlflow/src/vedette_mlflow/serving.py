@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from vedette_mlflow.bundles import logged_bundle
 from vedette_mlflow.inside import tell_request_timeout
 from vedette_mlflow.link import DRAIN, GRACE, Child
-from vedette_mlflow.models import Resolved, download, features_of, resolve
+from vedette_mlflow.models import Resolved, features_of, of_option
 from vedette_mlflow.supervisor import Supervisor
 
 if TYPE_CHECKING:
@@ -54,8 +54,7 @@ def serve(asked: Asked, started: Callable[[str, int, Bundle | None, Resolved], N
     with ExitStack() as stack:
         sock = stack.enter_context(bind(asked.host, asked.port))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vedette-mlflow-")))
-        resolved = resolve(asked.uri)
-        path = download(resolved, folder / "model")
+        resolved, path = of_option(asked.uri, folder / "model")
         bundle = _bundle(asked, resolved, path)
         if bundle is not None:
             check_reach(asked.host, bundle)

@@ -15,11 +15,15 @@ INSTRUMENT = """Make a Serve configuration whose model is watched, and put the m
 
 Only the model's `import_path` and `args` are exchanged, and the application `<model>-vedette` is added.
 
+Example:
+
     vedette rayserve instrument serve_config.yaml -c monitors.yaml -o monitored.yaml
 
     serve deploy monitored.yaml
 """
 DEPLOY = """Merge a Serve configuration into what runs; no application is removed. Shows the changes and asks.
+
+Example:
 
     vedette deploy monitored.yaml --address http://127.0.0.1:8265
 """

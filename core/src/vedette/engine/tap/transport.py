@@ -99,7 +99,7 @@ class HttpTransport:
     ) -> None:
         parts = urlsplit(base_url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"base_url: {base_url!r} is no address; allowed: http://host[:port][/path] or https://...")
+            raise ValueError(f"{base_url!r} is no address; allowed: http://host[:port][/path] or https://...")
         self._secure = parts.scheme == "https"
         self._host = parts.hostname
         self._port = parts.port
