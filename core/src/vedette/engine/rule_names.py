@@ -69,8 +69,9 @@ def _column_problem(term: Value, bundle: Bundle, spec: MonitorSpec) -> str | Non
         found = next((v for (m, _), v in bundle.reference_values.items() if m == spec.name), {}).get(name)
         single = isinstance(found, int | float)
     else:  # fitted detectors name their columns without any row
-        found = _on_no_rows(bundle, spec).get(name)
-        single = name in _on_no_rows(bundle, spec) and not isinstance(found, Mapping)
+        values = _on_no_rows(bundle, spec)
+        found = values.get(name)
+        single = name in values and not isinstance(found, Mapping)
     if isinstance(found, Mapping) and column is None:
         example = f"{'.'.join(term.path)}({json.dumps(next(iter(found), '...'), ensure_ascii=False)})"
         return f"{name!r} has a value for each column; write {example}"

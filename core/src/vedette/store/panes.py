@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, delete, false, func, select, true
+from sqlalchemy import Connection, Row, delete, false, func, select, true
 
 from vedette.store.tables import panes
 
@@ -108,5 +109,5 @@ def totals(connection: Connection, series: int) -> tuple[int, int]:
     return int(row[0]), int(row[1])
 
 
-def _pane(row: object) -> Pane:
-    return Pane(**row._mapping)  # type: ignore[attr-defined]
+def _pane(row: Row[Any]) -> Pane:
+    return Pane(**row._mapping)

@@ -9,12 +9,13 @@ import logging
 from collections.abc import Iterable
 
 from vedette_specs import Component, Event, hookimpl
+from vedette_specs.hooks import ComponentKind
 
 log = logging.getLogger(__name__)
 
 
-def _component(kind: str, name: str, cls: str, summary: str) -> Component:
-    return Component(kind, name, f"{__name__}.{name}:{cls}", summary)  # type: ignore[arg-type]
+def _component(kind: ComponentKind, name: str, cls: str, summary: str) -> Component:
+    return Component(kind, name, f"{__name__}.{name}:{cls}", summary)
 
 
 @hookimpl

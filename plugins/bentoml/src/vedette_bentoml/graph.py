@@ -38,7 +38,7 @@ Change = Callable[[Any], Any]
 
 
 @attrs.define
-class Neighbour(Dependency):  # type: ignore[misc]
+class Neighbour(Dependency):  # type: ignore[misc]  # BentoML does not say its type
     """A service that is started beside the one that depends on it, and never asked whether it is well.
 
     Unlike bentoml.depends it gives no proxy: a model's /readyz must not fail because a monitor has died, and proxies

@@ -32,20 +32,20 @@ def _wrapped(function: graph.Function, context: str | None, tapping: Tapping) ->
 
     elif inspect.iscoroutinefunction(function):
 
-        async def method(self: Any, *args: Any, **kwargs: Any) -> Any:  # type: ignore[misc]
+        async def method(self: Any, *args: Any, **kwargs: Any) -> Any:  # type: ignore[misc]  # of another form
             call = tapping.kept(args, kwargs)
             return tapping.answered(call, await function(self, *args, **kwargs), context)
 
     elif inspect.isgeneratorfunction(function):
 
-        def method(self: Any, *args: Any, **kwargs: Any) -> Iterator[Any]:  # type: ignore[misc]
+        def method(self: Any, *args: Any, **kwargs: Any) -> Iterator[Any]:  # type: ignore[misc]  # the same
             note, call = NOTE.get(), tapping.kept(args, kwargs)
             stream = function(self, *args, **kwargs)
             yield from tee(stream, lambda answer: tapping.streamed(note, call, answer, context))
 
     else:
 
-        def method(self: Any, *args: Any, **kwargs: Any) -> Any:  # type: ignore[misc]
+        def method(self: Any, *args: Any, **kwargs: Any) -> Any:  # type: ignore[misc]  # of another form
             call = tapping.kept(args, kwargs)
             return tapping.answered(call, function(self, *args, **kwargs), context)
 

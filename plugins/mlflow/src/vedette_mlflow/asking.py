@@ -78,6 +78,6 @@ def _raw(model: Any) -> Any:
 
     try:
         raw = model.get_raw_model()
-    except (NotImplementedError, AttributeError, MlflowException):
+    except (NotImplementedError, AttributeError, MlflowException):  # each is how some flavour says that it has none
         return None
     return None if isinstance(raw, PythonModel) else raw  # whose methods take a context
